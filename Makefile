@@ -1,0 +1,33 @@
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help book test lab notebooks lint clean
+
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: $(INSTALLED) ## build the book as HTML (installs what it needs into .venv first)
+	@$(RUN) scripts/build_book.py
+
+test: book ## run everything: unit tests, doctests, every notebook, the built pages
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m pytest
+
+lab: $(INSTALLED) ## open the chapters in JupyterLab
+	@$(RUN) -m jupyterlab chapters
+
+notebooks: $(INSTALLED) ## re-execute the notebooks in place and store their text outputs
+	@$(RUN) scripts/notebooks.py chapters
+
+clean: ## remove everything that was built or installed
+	rm -rf _build $(VENV) web/node_modules dlnlib.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found; this book needs Python 3.11 or newer (set PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + " (set PYTHON=...)" or 0)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --requirement requirements.txt
+	@touch $@

@@ -1,0 +1,322 @@
+"""Full-batch gradient descent of whole networks, recorded: what the exact theory is held against.
+
+A deep linear network is trained on the moments of a `Task`, so that a step costs the same for fifty examples as
+for fifty thousand; a tanh network of the same shape is trained on samples, for comparison.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from dlnlib._checks import Array, finite, positive, positive_int
+from dlnlib.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A recorded training run, or a batch of runs side by side (then every array has a leading batch axis).
+
+    Attributes
+    ----------
+    steps : (n_records,) the steps recorded, 0 being the start
+    loss : (..., n_records) half the mean squared error; inf from the step at which a run diverged
+    modes : (..., n_records, n_modes) strengths of the task's modes in the end-to-end map, diag(U^T W V)
+    test_loss : (..., n_records) loss on the test task, or None if there was none
+    weights : the weights after the last step, a list of (..., widths[l], widths[l - 1]) arrays
+    history : the weights at every record, a list of (..., n_records, widths[l], widths[l - 1]) arrays, or None
+    diverged_at : (...) first step at which the loss was no longer a number below 1e100, or inf: from there on the
+        run's records are inf and its weights meaningless
+    reached_at : (...) first step at which the loss was below `stop_below`, or inf
+    """
+
+    steps: NDArray[np.int64]
+    loss: Array
+    modes: Array
+    test_loss: Array | None
+    weights: list[Array]
+    history: list[Array] | None
+    diverged_at: Array
+    reached_at: Array
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """Whether the run diverged."""
+        return np.isfinite(self.diverged_at)
+
+
+def gradient_descent(
+    task: Task,
+    weights: Sequence[ArrayLike],
+    learning_rate: ArrayLike,
+    steps: int,
+    *,
+    test: Task | None = None,
+    record_every: int = 1,
+    keep_weights: bool = False,
+    stop_below: float | None = None,
+    dtype: torch.dtype = torch.float64,
+    device: str | torch.device = "cpu",
+) -> Run:
+    """Train a deep linear network by full-batch gradient descent on the moments of a task.
+
+    With W = W_D ... W_1 and E = sigma_yx - W sigma_xx, one step is
+
+        W_l <- W_l + learning_rate * (W_D ... W_{l+1})^T E (W_{l-1} ... W_1)^T,
+
+    the gradient of the loss, half the mean squared error per example. Products are accumulated from the narrow end
+    of the network (ten outputs rather than 784 inputs), so that a step costs a few passes over the weights: linear
+    in depth, independent of the number of examples.
+
+    Parameters
+    ----------
+    task : Task
+        What to learn.
+    weights : sequence of (..., widths[l], widths[l - 1]) arrays
+        The start, W_1 first; see `dlnlib.initialization`. A leading axis trains a batch of networks side by side.
+    learning_rate : float or (batch,) array
+        Step size, 1 / tau. An array trains one network per rate, from one start or from a batch of starts.
+    steps : int
+        Number of steps.
+    test : Task, optional
+        Also record the loss on these moments (of the same inputs and outputs).
+    record_every : int
+        Record at step 0, then every so many steps.
+    keep_weights : bool
+        Also keep all weights at every record.
+    stop_below : float, optional
+        Stop once every run of the batch has had a loss below this, or diverged.
+    dtype, device
+        Where and in which precision torch computes; float64 on the CPU unless told.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ValueError
+        If the weights do not chain from the task's inputs to its outputs, or a rate or number is out of range.
+        A run that diverges does not raise: it comes back marked.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), equation 2 and section 2.
+
+    Examples
+    --------
+    >>> from dlnlib import initialization
+    >>> task = Task(np.diag([3.0, 1.0]), trace_yy=10.0)
+    >>> start = initialization.decoupled(task, [2, 50, 2], u0=1e-3, rng=0)
+    >>> run = gradient_descent(task, start, learning_rate=0.05, steps=300)
+    >>> np.round(run.modes[[0, 30, 300]], 2)
+    array([[0.  , 0.  ],
+           [1.93, 0.02],
+           [3.  , 1.  ]])
+    """
+    layers, rates, batch_shape = _prepare((task.n_in, task.n_out), weights, learning_rate, dtype, device)
+    sigma_yx = torch.tensor(task.sigma_yx, dtype=dtype, device=device)
+    sigma_xx = None if task.sigma_xx is None else torch.tensor(task.sigma_xx, dtype=dtype, device=device)
+    # A network read from its outputs to its inputs is a network too, on the transposed task: take the narrow way.
+    from_outputs = task.n_out <= task.n_in
+    chain = layers if from_outputs else [w.mT for w in reversed(layers)]
+
+    def forward() -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The end-to-end map, and for each layer but the last of the chain the product of those beyond it."""
+        product, beyond = chain[-1], []
+        for w in reversed(chain[:-1]):
+            beyond.append(product)
+            product = product @ w
+        return (product if from_outputs else product.mT), beyond[::-1]
+
+    def update(error: torch.Tensor, beyond: list[torch.Tensor]) -> None:
+        pulled_back = rates * (error if from_outputs else error.mT)
+        for w, product in zip(chain[:-1], beyond, strict=True):
+            next_pulled_back = pulled_back @ w.mT
+            w.baddbmm_(product.mT, pulled_back)
+            pulled_back = next_pulled_back
+        chain[-1].add_(pulled_back)
+
+    def measure() -> tuple[Array, Array | None]:
+        w = _to_numpy(end_to_end)
+        w[~np.isfinite(w).all(axis=(-2, -1))] = 0.0  # diverged: the recorder writes inf over what is measured here
+        modes = np.einsum("om,boi,mi->bm", task.modes.u, w, task.modes.vt, optimize=True)
+        return modes, None if test is None else test.loss(w)
+
+    recorder = _Recorder(steps, record_every, stop_below, layers if keep_weights else None)
+    for step in range(steps + 1):
+        end_to_end, beyond = forward()
+        error = sigma_yx - (end_to_end if sigma_xx is None else end_to_end @ sigma_xx)
+        loss = 0.5 * (task.trace_yy - torch.sum(end_to_end * (error + sigma_yx), dim=(-2, -1)))
+        if recorder.see(step, loss, measure):
+            break
+        update(error, beyond)
+    return recorder.run(layers, batch_shape)
+
+
+def tanh_descent(
+    x: ArrayLike,
+    y: ArrayLike,
+    weights: Sequence[ArrayLike],
+    learning_rate: ArrayLike,
+    steps: int,
+    *,
+    record_every: int = 1,
+    keep_weights: bool = False,
+    stop_below: float | None = None,
+    dtype: torch.dtype = torch.float64,
+    device: str | torch.device = "cpu",
+) -> Run:
+    """Train a network with tanh hidden layers and a linear readout on samples; otherwise as `gradient_descent`.
+
+    The network is W_D tanh(W_{D-1} ... tanh(W_1 x)). Its mode strengths are read off the correlation of its own
+    outputs with the inputs, diag(U^T E[y_net x^T] V) / diag(V^T sigma_xx V): for a linear network on inputs that
+    share the task's axes these are the strengths of the end-to-end map.
+
+    Parameters
+    ----------
+    x, y : (n_examples, n_in) and (n_examples, n_out) arrays
+        The samples.
+    weights, learning_rate, steps, record_every, keep_weights, stop_below, dtype, device
+        As in `gradient_descent`.
+
+    Returns
+    -------
+    Run
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 1.4 and figure 3.
+
+    Examples
+    --------
+    >>> from dlnlib import initialization
+    >>> start = initialization.gaussian([2, 20, 1], scale=0.3, rng=0)
+    >>> run = tanh_descent(np.eye(2), [[1.0], [-1.0]], start, learning_rate=0.2, steps=300)
+    >>> bool(run.loss[-1] < 1e-4)
+    True
+    """
+    task = Task.from_samples(x, y)
+    layers, rates, batch_shape = _prepare((task.n_in, task.n_out), weights, learning_rate, dtype, device)
+    inputs = torch.tensor(np.asarray(x, dtype=np.float64), dtype=dtype, device=device)
+    targets = torch.tensor(np.asarray(y, dtype=np.float64), dtype=dtype, device=device)
+    for w in layers:
+        w.requires_grad_()
+
+    def measure() -> tuple[Array, None]:
+        sigma_net = _to_numpy(outputs.mT @ inputs / len(inputs))
+        modes = np.einsum("om,boi,mi->bm", task.modes.u, sigma_net, task.modes.vt, optimize=True)
+        return modes / task.mode_variances, None
+
+    recorder = _Recorder(steps, record_every, stop_below, layers if keep_weights else None)
+    for step in range(steps + 1):
+        hidden = inputs.expand(len(layers[0]), *inputs.shape)
+        for w in layers[:-1]:
+            hidden = torch.tanh(hidden @ w.mT)
+        outputs = hidden @ layers[-1].mT
+        loss = 0.5 * torch.sum((targets - outputs) ** 2, dim=(-2, -1)) / len(inputs)
+        if recorder.see(step, loss, measure):
+            break
+        gradients = torch.autograd.grad(loss.sum(), layers)
+        with torch.no_grad():
+            for w, gradient in zip(layers, gradients, strict=True):
+                w.sub_(rates * gradient)
+    return recorder.run(layers, batch_shape)
+
+
+def _prepare(
+    ends: tuple[int, int],
+    weights: Sequence[ArrayLike],
+    learning_rate: ArrayLike,
+    dtype: torch.dtype,
+    device: str | torch.device,
+) -> tuple[list[torch.Tensor], torch.Tensor, tuple[int, ...]]:
+    """Copy the start into tensors with one batch axis, with a rate for each batch member; check that all fits."""
+    arrays = [finite(f"weights[{i}]", w) for i, w in enumerate(weights)]
+    if not arrays:
+        raise ValueError("weights was empty; it must hold at least one layer")
+    rates = positive("learning_rate", learning_rate)
+    sizes = [ends[0], *(w.shape[-2] if w.ndim in (2, 3) else -1 for w in arrays)]
+    if any(w.shape[-2:] != (m, n) for w, n, m in zip(arrays, sizes[:-1], sizes[1:], strict=True)) or sizes[-1] != ends[1]:
+        raise ValueError(
+            f"weights had shapes {[w.shape for w in arrays]}; they must chain from {ends[0]} inputs to {ends[1]} outputs"
+        )
+    try:
+        batch_shape = np.broadcast_shapes(rates.shape, *(w.shape[:-2] for w in arrays))
+    except ValueError:
+        batch_shape = (-1, -1)
+    if len(batch_shape) > 1:
+        raise ValueError(
+            f"learning_rate had shape {rates.shape} and the weights leading axes {[w.shape[:-2] for w in arrays]}; "
+            "they must be single or share one batch axis"
+        )
+    n_runs = math.prod(batch_shape)
+    layers = [
+        torch.tensor(np.broadcast_to(w, (n_runs, *w.shape[-2:])), dtype=dtype, device=device) for w in arrays
+    ]
+    return layers, torch.tensor(rates, dtype=dtype, device=device).reshape(-1, 1, 1), batch_shape
+
+
+class _Recorder:
+    """Keeps what a `Run` reports while it goes, and says when to stop."""
+
+    def __init__(self, steps: int, record_every: int, stop_below: float | None, kept: list[torch.Tensor] | None) -> None:
+        self.last_step = positive_int("steps", steps)
+        self.record_every = positive_int("record_every", record_every)
+        self.stop_below = -math.inf if stop_below is None else float(positive("stop_below", stop_below))
+        self.kept = kept
+        self.steps: list[int] = []
+        self.loss: list[Array] = []
+        self.modes: list[Array] = []
+        self.test_loss: list[Array] = []
+        self.history: list[list[Array]] = []
+        self.diverged_at: Array | None = None
+        self.reached_at: Array | None = None
+
+    def see(self, step: int, loss: torch.Tensor, measure: Callable[[], tuple[Array, Array | None]]) -> bool:
+        """Take note of one step; return whether it was the last."""
+        losses = _to_numpy(loss)
+        if self.diverged_at is None or self.reached_at is None:
+            self.diverged_at, self.reached_at = np.full(losses.shape, np.inf), np.full(losses.shape, np.inf)
+        self.diverged_at[~(losses < 1e100)] = np.minimum(self.diverged_at[~(losses < 1e100)], step)
+        diverged = np.isfinite(self.diverged_at)
+        reached = (losses < self.stop_below) & ~diverged
+        self.reached_at[reached] = np.minimum(self.reached_at[reached], step)
+        stop = step == self.last_step or bool(np.all(diverged | np.isfinite(self.reached_at)))
+        if step % self.record_every == 0 or stop:
+            self.steps.append(step)
+            self.loss.append(np.where(diverged, np.inf, losses))
+            modes, test_loss = measure()
+            self.modes.append(np.where(diverged[:, None], np.inf, modes))
+            if test_loss is not None:
+                self.test_loss.append(np.where(diverged, np.inf, test_loss))
+            if self.kept is not None:
+                self.history.append([_to_numpy(w) for w in self.kept])
+        return stop
+
+    def run(self, layers: list[torch.Tensor], batch_shape: tuple[int, ...]) -> Run:
+        """Collect the records into a `Run`, without the batch axis if there was none."""
+
+        def unbatched(array: Array) -> Array:
+            return array.reshape(batch_shape + array.shape[1:])
+
+        assert self.diverged_at is not None and self.reached_at is not None
+        return Run(
+            steps=np.array(self.steps),
+            loss=unbatched(np.stack(self.loss, axis=1)),
+            modes=unbatched(np.stack(self.modes, axis=1)),
+            test_loss=unbatched(np.stack(self.test_loss, axis=1)) if self.test_loss else None,
+            weights=[unbatched(_to_numpy(w)) for w in layers],
+            history=[unbatched(np.stack(layer, axis=1)) for layer in zip(*self.history, strict=True)] if self.history else None,
+            diverged_at=unbatched(self.diverged_at),
+            reached_at=unbatched(self.reached_at),
+        )
+
+
+def _to_numpy(w: torch.Tensor) -> Array:
+    return np.array(w.detach().cpu().double().numpy())

@@ -1,0 +1,120 @@
+"""The book's figure style, and the plots that recur. Theory is drawn as lines, simulation as marks, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.typing import ColorType
+from numpy.typing import ArrayLike
+
+from dlnlib._checks import finite
+
+# Okabe & Ito (2008): told apart by readers with any colour vision.
+BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#000000",
+)
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults to the book's: a white card that reads in light and dark pages, few lines, no boxes.
+
+    Examples
+    --------
+    >>> use_style()
+    >>> plt.rcParams["axes.spines.top"]
+    False
+    """
+    plt.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.6),
+            "figure.dpi": 160,
+            "figure.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "axes.prop_cycle": plt.cycler(color=PALETTE),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": "medium",
+            "axes.titlelocation": "left",
+            "font.size": 11,
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "lines.markersize": 5,
+        }
+    )
+
+
+def in_order(n: int) -> list[ColorType]:
+    """Return `n` colours that run from dark to light, for things with an order, such as the modes of a task.
+
+    Examples
+    --------
+    >>> len(in_order(10))
+    10
+    """
+    return [tuple(colour) for colour in plt.get_cmap("cividis")(np.linspace(0.0, 0.85, n))]
+
+
+def theory_and_simulation(
+    ax: Axes,
+    x_theory: ArrayLike,
+    theory: ArrayLike,
+    x_simulation: ArrayLike,
+    simulation: ArrayLike,
+    *,
+    labels: Sequence[str] = (),
+    colors: Sequence[ColorType] | None = None,
+    marks: int = 25,
+) -> None:
+    """Draw curves of theory as lines and of simulation as marks in the same colours, each labelled at its end.
+
+    Parameters
+    ----------
+    ax : Axes
+    x_theory, theory : (n,) and (n, n_curves) arrays
+    x_simulation, simulation : (m,) and (m, n_curves) arrays
+    labels : sequence of str
+        Written to the right of each curve's end.
+    colors : sequence of colours, optional
+        One for each curve; the palette unless told.
+    marks : int
+        How many of the m simulated points to mark, evenly spread.
+
+    Examples
+    --------
+    >>> _, ax = plt.subplots()
+    >>> t = np.linspace(0, 1, 50)
+    >>> theory_and_simulation(ax, t, t[:, None] ** [1, 2], t, t[:, None] ** [1, 2], labels=["linear", "square"])
+    >>> len(ax.lines)
+    4
+    """
+    theory, simulation = finite("theory", theory, ndim=2), finite("simulation", simulation, ndim=2)
+    x_simulation = finite("x_simulation", x_simulation, ndim=1)
+    shown = np.unique(np.linspace(0, len(x_simulation) - 1, marks).astype(int))
+    for i, color in enumerate(colors or [PALETTE[i % len(PALETTE)] for i in range(theory.shape[1])]):
+        ax.plot(x_theory, theory[:, i], color=color)
+        ax.plot(x_simulation[shown], simulation[shown, i], "o", color=color, markerfacecolor="white")
+    for i, label in enumerate(labels):
+        label_end(ax, np.asarray(x_theory)[-1], theory[-1, i], label, ax.lines[2 * i].get_color())
+
+
+def label_end(ax: Axes, x: float, y: float, text: str, color: ColorType) -> None:
+    """Write `text` just right of the end (x, y) of a curve, in the curve's colour: a label where a legend would be.
+
+    Examples
+    --------
+    >>> _, ax = plt.subplots()
+    >>> label_end(ax, 1.0, 0.5, "s = 2", BLUE)
+    >>> ax.texts[0].get_text()
+    's = 2'
+    """
+    ax.annotate(text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", color=color, annotation_clip=False)

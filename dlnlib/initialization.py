@@ -1,0 +1,149 @@
+"""Where training starts: lists of weight matrices W_1 ... W_D, W_1 next to the input.
+
+Layer l has shape (widths[l], widths[l - 1]); `widths` counts every neuron layer, input and output included,
+so that the depth, the number of weight matrices, is ``len(widths) - 1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlnlib._checks import Array, generator, positive, positive_int
+from dlnlib.task import Task
+
+
+def decoupled(task: Task, widths: Sequence[int], u0: ArrayLike, rng: int | np.random.Generator) -> list[Array]:
+    """Start with every mode of the task alone in its own channel, all at strength u0.
+
+    W_l = R_{l+1} diag(a) R_l^T with R_1 = V and R_{D+1} = U the task's singular vectors, the hidden R_l random
+    with orthonormal columns, and a = u0^(1/D) in every layer. Modes that start so never interact: each follows
+    the one-dimensional theory exactly.
+
+    Parameters
+    ----------
+    task : Task
+        Its modes are those that the network starts with: as many, strongest first, as fit through the narrowest layer.
+    widths : sequence of int
+        Sizes of all neuron layers, the task's inputs and outputs included.
+    u0 : float or (n_modes,) array
+        Initial end-to-end strength of the modes, greater than zero.
+    rng : int or numpy.random.Generator
+        Seed, or generator, of the hidden R_l.
+
+    Returns
+    -------
+    list of (widths[l], widths[l - 1]) arrays
+
+    Raises
+    ------
+    ValueError
+        If the widths do not fit the task, or u0 is not positive.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 2.
+
+    Examples
+    --------
+    >>> task = Task(np.diag([3.0, 1.0]), trace_yy=10.0)
+    >>> w1, w2, w3 = decoupled(task, widths=[2, 50, 40, 2], u0=1e-3, rng=0)
+    >>> np.round(w3 @ w2 @ w1, 12)
+    array([[0.001, 0.   ],
+           [0.   , 0.001]])
+    """
+    widths = _check_widths(widths)
+    if (widths[0], widths[-1]) != (task.n_in, task.n_out):
+        raise ValueError(
+            f"widths began with {widths[0]} and ended with {widths[-1]}; "
+            f"this task has {task.n_in} inputs and {task.n_out} outputs"
+        )
+    rng = generator(rng)
+    u, s, vt = task.modes
+    n_modes = min(len(s), *widths)
+    strength = positive("u0", u0, ": at u0 = 0 a mode never moves")
+    if strength.shape not in ((), (n_modes,)):
+        raise ValueError(f"u0 had shape {strength.shape}; it must be a number or one strength for each of {n_modes} modes")
+    a = strength ** (1 / (len(widths) - 1))
+    frames = [vt[:n_modes].T, *(_orthonormal(n, n_modes, rng) for n in widths[1:-1]), u[:, :n_modes]]
+    return [(after * a) @ before.T for before, after in zip(frames[:-1], frames[1:], strict=True)]
+
+
+def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: float = 1.0) -> list[Array]:
+    """Start from random orthogonal layers, uniform over the orthogonal group (Haar), times `gain`.
+
+    Rectangular layers have orthonormal rows or columns, whichever are fewer.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 3; Mezzadri (2007) for the draw.
+
+    Examples
+    --------
+    >>> w1, w2 = orthogonal([3, 5, 2], rng=0)
+    >>> np.allclose(w1.T @ w1, np.eye(3)), np.allclose(w2 @ w2.T, np.eye(2))
+    (True, True)
+    """
+    widths, rng, gain = _check_widths(widths), generator(rng), float(positive("gain", gain))
+    shapes = zip(widths[1:], widths[:-1], strict=True)
+    return [gain * (_orthonormal(n, m, rng) if n >= m else _orthonormal(m, n, rng).T) for n, m in shapes]
+
+
+def gaussian(widths: Sequence[int], scale: float, rng: int | np.random.Generator) -> list[Array]:
+    """Start from independent Gaussian weights of standard deviation `scale`.
+
+    Examples
+    --------
+    >>> w1, w2 = gaussian([3, 500, 2], scale=0.01, rng=0)
+    >>> w1.shape, w2.shape, round(float(w1.std()), 3)
+    ((500, 3), (2, 500), 0.01)
+    """
+    widths, rng, scale = _check_widths(widths), generator(rng), float(positive("scale", scale))
+    return [scale * rng.standard_normal((n, m)) for n, m in zip(widths[1:], widths[:-1], strict=True)]
+
+
+def glorot(widths: Sequence[int], rng: int | np.random.Generator) -> list[Array]:
+    """Start from independent Gaussian weights that preserve variance on average: 2 / (fan_in + fan_out).
+
+    References
+    ----------
+    Glorot & Bengio (2010).
+
+    Examples
+    --------
+    >>> w1, w2 = glorot([300, 500, 100], rng=0)
+    >>> round(float(w1.var()) * (300 + 500) / 2, 2)
+    1.0
+    """
+    widths, rng = _check_widths(widths), generator(rng)
+    shapes = zip(widths[1:], widths[:-1], strict=True)
+    return [np.sqrt(2 / (n + m)) * rng.standard_normal((n, m)) for n, m in shapes]
+
+
+def stack(starts: Sequence[Sequence[Array]]) -> list[Array]:
+    """Stack starts of the same widths along a new leading axis, to be trained side by side.
+
+    Examples
+    --------
+    >>> starts = stack([gaussian([3, 4, 2], scale=0.1, rng=seed) for seed in range(10)])
+    >>> [w.shape for w in starts]
+    [(10, 4, 3), (10, 2, 4)]
+    """
+    if len(starts) == 0:
+        raise ValueError("starts was empty; it must hold at least one list of weights")
+    return [np.stack(layer) for layer in zip(*starts, strict=True)]
+
+
+def _check_widths(widths: Sequence[int]) -> list[int]:
+    checked = [positive_int(f"widths[{i}]", width) for i, width in enumerate(widths)]
+    if len(checked) < 2:
+        raise ValueError(f"widths was {list(widths)}; it must name at least the input and the output layer")
+    return checked
+
+
+def _orthonormal(n_rows: int, n_columns: int, rng: np.random.Generator) -> Array:
+    q, r = np.linalg.qr(rng.standard_normal((n_rows, n_columns)))
+    # QR alone is not uniform: its signs depend on the algorithm. Making diag(r) positive gives the Haar measure.
+    return np.asarray(q * np.where(np.diag(r) < 0, -1.0, 1.0))

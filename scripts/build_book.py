@@ -1,0 +1,110 @@
+"""Build the book: `make book` calls this in the project's environment.
+
+What Jupyter Book leaves to its caller: code that changed makes executed notebooks stale; an interrupted or failed
+build must not be taken for a finished one; two builds must not write at once; and a failure ends with its reason.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+HTML = BUILD / "html"
+LOG = BUILD / "build.log"
+UNFINISHED = BUILD / "unfinished"  # exists from the start of a build until it succeeds
+
+
+def main() -> int:
+    """Build, and return the exit status."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fetch_scripts()
+        discard_stale()
+        UNFINISHED.touch()
+        status = run_jupyter_book()
+        if status == 0:
+            UNFINISHED.unlink()
+            print(f"\nThe book is built. Open {HTML / 'index.html'}")
+        else:
+            print("\n" + explain(LOG.read_text()))
+        return status
+
+
+def fetch_scripts() -> None:
+    """Let npm fetch the scripts that the pages load, as pinned in web/package-lock.json."""
+    lock, installed = ROOT / "web/package-lock.json", ROOT / "web/node_modules/.installed"
+    if installed.is_file() and installed.read_bytes() == lock.read_bytes():
+        return
+    if shutil.which("npm") is None:
+        print("npm was not found: this book will load MathJax and widgets from a CDN, so its pages need a network")
+        return
+    fetched = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=lock.parent, check=False)
+    if fetched.returncode == 0:
+        shutil.copyfile(lock, installed)
+    else:
+        shutil.rmtree(lock.parent / "node_modules", ignore_errors=True)
+        print("npm could not fetch the scripts (see above): this book will load them from a CDN")
+
+
+def discard_stale() -> None:
+    """Remove what an earlier build left if it did not finish or was made by other code."""
+    core = [*(ROOT / "dlnlib").rglob("*.py"), *(ROOT / "dlnlib/data").iterdir(), ROOT / "requirements.txt"]
+    house = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "web").glob("*.*"), *(ROOT / "web/static").iterdir()]
+    core_changed = _stamp_differs(BUILD / "core.sha256", core)
+    house_changed = _stamp_differs(BUILD / "house.sha256", house)
+    if core_changed:
+        shutil.rmtree(BUILD / ".jupyter_cache", ignore_errors=True)
+    if core_changed or house_changed or UNFINISHED.exists():
+        for folder in (HTML, BUILD / ".doctrees", BUILD / "web_static"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stamp_differs(stamp: Path, files: list[Path]) -> bool:
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.relative_to(ROOT)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    differs = not stamp.is_file() or stamp.read_text() != digest.hexdigest()
+    if differs:
+        # Marked unfinished first: should this be killed before the removal below, the next build still removes.
+        UNFINISHED.touch()
+        stamp.write_text(digest.hexdigest())
+    return differs
+
+
+def run_jupyter_book() -> int:
+    """Run Jupyter Book with every warning an error; show and keep what it prints."""
+    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [jupyter_book, "build", "-W", "-n", "--keep-going", str(ROOT)]
+    with LOG.open("w") as log, subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.write(line)
+            log.write(line)
+    return process.returncode
+
+
+def explain(log: str) -> str:
+    """Say in a few lines why a build failed: the cell and its error, or the warnings."""
+    log = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    cell = re.search(r"CellExecutionError: An error occurred while executing the following cell:\n(.*?)\n\n\nThe above", log, re.DOTALL)
+    notebook = re.search(r"ExecutionError: (\S+\.ipynb)", log)
+    if cell and notebook:
+        return f"The build failed: a cell of {notebook[1]} failed.\n{cell[1]}"
+    warnings = list(dict.fromkeys(line for line in log.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL):", line)))
+    if warnings:
+        return "The build failed: warnings are errors here.\n" + "\n".join(warnings)
+    return f"The build failed; its last lines are above, all of them in {LOG}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Sphinx extension of this book: serve third-party scripts from the book itself, so that it works offline.
+
+The scripts are the npm packages pinned in package-lock.json next to this file; `make book` fetches them. Where
+they are absent (no npm on this machine), the pages fall back to loading them from a content delivery network.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+
+PACKAGES = Path(__file__).parent / "node_modules"
+
+# What a page loads, from the package it comes in to its place under the book's _static folder.
+SERVED = {
+    "requirejs/require.js": "vendor/require.js",
+    "@jupyter-widgets/html-manager/dist/embed-amd.js": "vendor/embed-amd.js",
+    "mathjax/es5/tex-mml-chtml.js": "vendor/mathjax/tex-mml-chtml.js",
+    "mathjax/es5/input/tex/extensions": "vendor/mathjax/input/tex/extensions",
+    "mathjax/es5/output/chtml": "vendor/mathjax/output/chtml",
+    "mathjax/es5/a11y": "vendor/mathjax/a11y",
+    "mathjax/es5/sre": "vendor/mathjax/sre",
+}
+
+
+def serve_scripts(app: Sphinx, config: Config) -> None:
+    """Copy the packages' files to where the book serves them, and point the pages there."""
+    if not PACKAGES.is_dir():
+        logging.getLogger(__name__).info("npm packages absent: pages will load MathJax and widgets from a CDN")
+        return
+    static = Path(app.outdir).parent / "web_static"
+    for source, target in SERVED.items():
+        (static / target).parent.mkdir(parents=True, exist_ok=True)
+        if (PACKAGES / source).is_dir():
+            shutil.copytree(PACKAGES / source, static / target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(PACKAGES / source, static / target)
+    config.html_static_path.append(str(static))
+    config.mathjax_path = "vendor/mathjax/tex-mml-chtml.js"
+    config.nb_ipywidgets_js = {
+        "vendor/require.js": {},
+        # Without this attribute the widget manager asks a CDN for every widget it knows already.
+        "vendor/embed-amd.js": {"data-jupyter-widgets-cdn-only": ""},
+    }
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register with Sphinx."""
+    app.connect("config-inited", serve_scripts, priority=900)
+    app.add_css_file("book.css")
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
