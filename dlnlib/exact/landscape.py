@@ -1,0 +1,200 @@
+"""The critical points of a two-layer network: which there are, how high they lie and how many ways lead down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlnlib._checks import Array, finite, positive_int
+
+_MOST_FAMILIES = 1_000_000
+
+
+class CriticalFamily(NamedTuple):
+    """A family of critical points: the modes whose strength is s, the others having none."""
+
+    kept: tuple[int, ...]
+    excess_loss: float
+    """Loss above that of the best linear map, half the sum of the dropped s^2."""
+    hessian_index: int
+    """Number of negative eigenvalues of the Hessian; 0 for the global minimum alone."""
+
+
+def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> list[CriticalFamily]:
+    r"""Return every family of critical points of a two-layer network on whitened input.
+
+    At a critical point of L = ||Sigma_yx - W_2 W_1||^2 / 2 (up to a constant) the map W_2 W_1 is the sum of
+    s_a u_a v_a^T over a set K of at most min(hidden, rank) modes, and any such set will do. Second-order variations
+    along the fluctuations of one mode at a time leave 2 x 2 blocks:
+
+    - a kept mode a, whose hidden unit also takes on a dropped mode b, has the curvatures s_a +- s_b;
+    - a hidden unit that no mode uses has the curvatures +- s_b along each dropped mode b.
+
+    So, with |K| = k,
+
+    .. math:: \mathrm{index} = \#\{(a, b): a \in K,\ b \notin K,\ s_b > s_a\}
+              + (\mathrm{hidden} - k)\ \#\{b \notin K: s_b > 0\},
+
+    which is zero only if K holds the strongest min(hidden, rank) modes: every other family is made of strict saddles.
+
+    Parameters
+    ----------
+    sigma_yx_or_singular_values : array_like, shape (n_out, n_in) or (n_modes,)
+        Input-output correlation, or its singular values. Values that rounding cannot tell from zero are no modes.
+    hidden : int
+        Number of hidden units.
+
+    Returns
+    -------
+    list of CriticalFamily
+        By number of modes kept, and from strong modes to weak. Modes count from 0 in the order of descending
+        singular value, or that of the given values. Equal values: sets of them stand for the continuum between them.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside the range above, or there are more than a million families.
+
+    Notes
+    -----
+    The index is that at `critical_point`, where the unused hidden units have zero weights.
+
+    References
+    ----------
+    Baldi & Hornik (1989); Saxe, McClelland & Ganguli (2014), section 1.2.
+
+    Examples
+    --------
+    >>> for family in critical_families([3.0, 2.0, 1.0], hidden=2):
+    ...     print(*family)
+    () 7.0 6
+    (0,) 2.5 2
+    (1,) 5.0 3
+    (2,) 6.5 4
+    (0, 1) 0.5 0
+    (0, 2) 2.0 1
+    (1, 2) 4.5 2
+    """
+    hidden, s = positive_int("hidden", hidden), _singular_values(sigma_yx_or_singular_values)
+    modes = [int(mode) for mode in np.flatnonzero(s > _threshold(s))]
+    sizes = range(min(hidden, len(modes)) + 1)
+    count = sum(comb(len(modes), size) for size in sizes)
+    if count > _MOST_FAMILIES:
+        raise ValueError(f"sigma_yx had {count:,} critical families; at most {_MOST_FAMILIES:,} are listed")
+    return [_family(s[modes], modes, kept, hidden) for size in sizes for kept in combinations(range(len(modes)), size)]
+
+
+def critical_point(sigma_yx_or_singular_values: ArrayLike, kept: Iterable[int], hidden: int) -> tuple[Array, Array]:
+    r"""Return balanced weights (w1, w2) at the critical point that keeps the modes `kept`.
+
+    Hidden unit h carries the h-th kept mode: column h of W_2 is sqrt(s) u, row h of W_1 is sqrt(s) v^T. Unused hidden
+    units have zero weights. For given singular values u and v are the unit vectors.
+
+    Parameters
+    ----------
+    sigma_yx_or_singular_values : array_like, shape (n_out, n_in) or (n_modes,)
+        As in `critical_families`.
+    kept : iterable of int
+        Modes, at most `hidden` of them, no two the same.
+    hidden : int
+        Number of hidden units.
+
+    Returns
+    -------
+    w1 : numpy.ndarray, shape (hidden, n_in)
+    w2 : numpy.ndarray, shape (n_out, hidden)
+
+    Raises
+    ------
+    ValueError
+        If there are more modes than hidden units, or a mode does not exist.
+
+    Examples
+    --------
+    >>> w1, w2 = critical_point([4.0, 1.0], kept=[1], hidden=2)
+    >>> w2 @ w1
+    array([[0., 0.],
+           [0., 1.]])
+    """
+    hidden, given = positive_int("hidden", hidden), finite("sigma_yx", sigma_yx_or_singular_values)
+    s, modes = _singular_values(given), list(kept)
+    u, vt = np.eye(s.size), np.eye(s.size)
+    if given.ndim == 2:
+        u, _, vt = np.linalg.svd(given)
+    if len(set(modes)) != len(modes) or not set(modes) <= set(range(s.size)) or len(modes) > hidden:
+        raise ValueError(f"kept was {modes}; it must name at most {hidden} different modes out of 0 ... {s.size - 1}")
+    w1, w2 = np.zeros((hidden, vt.shape[0])), np.zeros((u.shape[0], hidden))
+    w1[: len(modes)] = np.sqrt(s[modes])[:, None] * vt[modes]
+    w2[:, : len(modes)] = u[:, modes] * np.sqrt(s[modes])
+    return w1, w2
+
+
+def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
+    r"""Return the Hessian of L = ||Sigma_yx - W_2 W_1||^2 / 2 in all weights, ``[w1.ravel(), w2.ravel()]``.
+
+    Its blocks are W_2^T W_2 (x) I, I (x) W_1 W_1^T and, with the residual R = Sigma_yx - W_2 W_1,
+    d^2 L / dW_1[h, i] dW_2[o, k] = W_2[o, h] W_1[k, i] - R[o, i] [h = k].
+
+    Parameters
+    ----------
+    sigma_yx : array_like, shape (n_out, n_in)
+        Input-output correlation.
+    w1 : array_like, shape (n_hidden, n_in)
+        First weight matrix, at any point, critical or not.
+    w2 : array_like, shape (n_out, n_hidden)
+        Second weight matrix.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, n) with n = n_hidden (n_in + n_out)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> w1, w2 = critical_point([2.0, 1.0], kept=[1], hidden=1)
+    >>> np.linalg.eigvalsh(hessian(np.diag([2.0, 1.0]), w1, w2)).round(6)
+    array([-1.,  0.,  2.,  3.])
+    """
+    sigma, first, second = finite("sigma_yx", sigma_yx, 2), finite("w1", w1, 2), finite("w2", w2, 2)
+    (n_out, n_in), hidden = sigma.shape, first.shape[0]
+    if first.shape[1] != n_in or second.shape != (n_out, hidden):
+        raise ValueError(
+            f"w1 and w2 had shapes {first.shape} and {second.shape}; "
+            f"they must be (n_hidden, {n_in}) and ({n_out}, n_hidden) to fit sigma_yx"
+        )
+    residual = sigma - second @ first
+    mixed = np.einsum("oh,ki->hiok", second, first) - np.einsum("oi,hk->hiok", residual, np.eye(hidden))
+    mixed = mixed.reshape(hidden * n_in, n_out * hidden)
+    return np.block(
+        [[np.kron(second.T @ second, np.eye(n_in)), mixed], [mixed.T, np.kron(np.eye(n_out), first @ first.T)]]
+    )
+
+
+def _singular_values(given: ArrayLike) -> Array:
+    """Return the singular values of a matrix, or those that are given."""
+    values = finite("sigma_yx", given)
+    if values.ndim == 2:
+        return np.asarray(np.linalg.svd(values, compute_uv=False), dtype=np.float64)
+    if values.ndim != 1 or (values < 0).any():
+        raise ValueError("sigma_yx was neither a matrix nor a list of singular values, which are zero or positive")
+    return values
+
+
+def _threshold(s: Array) -> float:
+    """Return the size up to which a singular value may be due to rounding."""
+    return float(s.size * np.finfo(np.float64).eps * s.max(initial=0.0))
+
+
+def _family(s: Array, modes: list[int], kept: tuple[int, ...], hidden: int) -> CriticalFamily:
+    inside, dropped = s[list(kept)], np.delete(s, kept)
+    index = int((dropped > inside[:, None]).sum()) + (hidden - len(kept)) * dropped.size
+    return CriticalFamily(tuple(modes[i] for i in kept), float(dropped @ dropped) / 2, index)

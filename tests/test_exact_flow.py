@@ -1,0 +1,181 @@
+"""`balanced_flow` against an integrator of the matrix flow and against the Riccati solution at hundreds of digits."""
+
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+
+from dlnlib import exact
+
+
+def balanced_start(rng, n_in, n_out, hidden, imbalance, scale):
+    """Weights with W2^T W2 - W1 W1^T = imbalance I; the layer that must be larger needs the room for it."""
+    if imbalance < 0:
+        w1, w2 = balanced_start(rng, n_out, n_in, hidden, -imbalance, scale)
+        return w2.T, w1.T
+    rank = min(n_in, n_out, hidden)
+    left = np.linalg.qr(rng.normal(size=(hidden, hidden)))[0]
+    inward = np.linalg.qr(rng.normal(size=(n_in, rank)))[0]
+    strengths = np.concatenate([scale * rng.uniform(0.2, 1, rank), np.zeros(hidden - rank)])
+    w1 = left[:, :rank] * strengths[:rank] @ inward.T
+    size = np.sqrt(strengths**2 + imbalance)
+    outward = np.linalg.qr(rng.normal(size=(n_out, n_out)))[0]
+    outward = np.hstack([outward, np.zeros((n_out, max(hidden - n_out, 0)))])[:, :hidden]
+    return w1, outward * size @ left.T
+
+
+def integrate(t, sigma, w1, w2, tau):
+    def velocity(_, weights):
+        first, second = weights[: w1.size].reshape(w1.shape), weights[w1.size :].reshape(w2.shape)
+        residual = sigma - second @ first
+        return np.concatenate([(second.T @ residual).ravel(), (residual @ first.T).ravel()]) / tau
+
+    start = np.concatenate([w1.ravel(), w2.ravel()])
+    run = solve_ivp(velocity, (0, t[-1]), start, "DOP853", t, rtol=1e-12, atol=1e-14)
+    return [(y[: w1.size].reshape(w1.shape), y[w1.size :].reshape(w2.shape)) for y in run.y.T]
+
+
+def riccati(t, sigma, w1, w2, digits):
+    """The solution of paper.md, section 5, as it stands, with enough digits for its cancellations."""
+    with mp.workdps(digits):
+        n_out, n_in = sigma.shape
+        q = mp.matrix(np.vstack([w1.T, w2]).tolist())
+        imbalance = mp.mpf(float(np.trace(w2.T @ w2 - w1 @ w1.T))) / w1.shape[0]
+        f = mp.diag([-imbalance / 2] * n_in + [imbalance / 2] * n_out)
+        for o, i in np.ndindex(sigma.shape):
+            f[n_in + o, i] = f[i, n_in + o] = mp.mpf(float(sigma[o, i]))
+        values, basis = mp.eigsy(f)
+        gain = [mp.expm1(2 * x * t) / (2 * x) if abs(x) > mp.mpf(10) ** (-digits // 2) else mp.mpf(t) for x in values]
+        start = basis.T * q
+        moved = mp.diag([mp.exp(x * t) for x in values]) * start
+        gram = basis * (moved * (mp.eye(q.cols) + start.T * mp.diag(gain) * start) ** -1 * moved.T) * basis.T
+        return np.array(gram.tolist(), dtype=float)
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(
+    n_in=st.integers(1, 5),
+    n_out=st.integers(1, 5),
+    hidden=st.integers(1, 6),
+    rank=st.integers(0, 5),
+    imbalance=st.sampled_from([0.0, 0.0, 0.5, -0.7, 2.0, -3.0, 1e-6]),
+    scale=st.sampled_from([1e-3, 0.1, 1.0]),
+    seed=st.integers(0, 10**6),
+)
+@example(n_in=4, n_out=2, hidden=6, rank=1, imbalance=0.0, scale=0.1, seed=1)
+@example(n_in=2, n_out=5, hidden=1, rank=0, imbalance=-0.7, scale=0.1, seed=2)
+def test_flow_of_any_balanced_start(n_in, n_out, hidden, rank, imbalance, scale, seed):
+    rng = np.random.default_rng(seed)
+    hidden = min(hidden, n_out if imbalance > 0 else n_in if imbalance < 0 else hidden)
+    sigma = rng.normal(size=(n_out, min(rank, n_in, n_out))) @ rng.normal(size=(min(rank, n_in, n_out), n_in))
+    w1, w2 = balanced_start(rng, n_in, n_out, hidden, imbalance, scale)
+    t, tau = np.array([0.0, 0.3, 1.0, 4.0]), 1.3
+    flow = exact.balanced_flow(t, sigma, w1, w2, tau)
+    assert math.isclose(flow.imbalance, imbalance, abs_tol=1e-13)
+    assert flow.map.shape == (4, n_out, n_in)
+    for k, (first, second) in enumerate(integrate(t, sigma, w1, w2, tau)):
+        np.testing.assert_allclose(flow.map[k], second @ first, atol=2e-9)
+        np.testing.assert_allclose(flow.input_gram[k], first.T @ first, atol=2e-9)
+        np.testing.assert_allclose(flow.output_gram[k], second @ second.T, atol=2e-9)
+
+
+@pytest.mark.parametrize("imbalance", [0.0, 0.4, -0.3])
+@pytest.mark.parametrize("shape", [(2, 3, 2), (3, 2, 1), (3, 3, 3)])
+def test_flow_keeps_its_digits_over_long_times(imbalance, shape):
+    n_in, n_out, hidden = shape
+    rng = np.random.default_rng(5)
+    hidden = min(hidden, n_in, n_out)
+    u, v = (np.linalg.qr(rng.normal(size=(n, n)))[0][:, : min(n_in, n_out)] for n in (n_out, n_in))
+    sigma = u * np.array([2.0, 0.9, 0.4])[: u.shape[1]] @ v.T
+    w1, w2 = balanced_start(rng, n_in, n_out, hidden, imbalance, 1e-2)
+    for t in (0.01, 3.0, 12.0, 60.0):
+        expected = riccati(t, sigma, w1, w2, digits=60 + int(8 * t))
+        gram = exact.balanced_flow(t, sigma, w1, w2).gram
+        np.testing.assert_allclose(gram, expected, atol=1e-11 * np.abs(expected).max())
+
+
+def test_the_far_future_is_the_best_map_of_the_hidden_width():
+    rng = np.random.default_rng(0)
+    sigma = rng.normal(size=(6, 4))
+    u, s, vt = np.linalg.svd(sigma, full_matrices=False)
+    for hidden in (1, 2, 4):
+        for imbalance in (0.0, 0.5, -0.5):
+            w1, w2 = balanced_start(rng, 4, 6, hidden, imbalance, 0.01)
+            flow = exact.balanced_flow([1e4, 1e6, 1e300], sigma, w1, w2)
+            best = u[:, :hidden] * s[:hidden] @ vt[:hidden]
+            np.testing.assert_allclose(flow.map, np.broadcast_to(best, (3, 6, 4)), atol=1e-13)
+
+
+def test_equal_singular_values_share_the_hidden_units():
+    rng = np.random.default_rng(1)
+    w1, w2 = balanced_start(rng, 3, 3, 2, 0.0, 0.05)
+    for t in (2.0, 15.0):
+        expected = riccati(t, np.eye(3), w1, w2, digits=80)
+        np.testing.assert_allclose(exact.balanced_flow(t, np.eye(3), w1, w2).gram, expected, atol=1e-12)
+
+
+def test_aligned_starts_follow_their_modes_and_empty_modes_stay_empty():
+    t, s, u0 = np.linspace(0, 30, 7), np.array([3.0, 2.0, 1.0]), np.array([1e-12, 0.0, 0.3])
+    flow = exact.balanced_flow(t, np.diag(s), np.diag(np.sqrt(u0)), np.diag(np.sqrt(u0)), tau=2.0)
+    strengths = flow.map.diagonal(axis1=-2, axis2=-1)
+    for mode in (0, 2):
+        np.testing.assert_allclose(strengths[:, mode], exact.mode_strength(t, s[mode], u0[mode], tau=2.0), rtol=1e-12)
+    assert (strengths[:, 1] == 0).all()
+    a, b = exact.unbalanced_mode(t, 1.5, 0.9, 0.2)
+    single = exact.balanced_flow(t, [[1.5]], [[0.9]], [[0.2]])
+    np.testing.assert_allclose(single.gram.reshape(7, 4), np.stack([a * a, a * b, a * b, b * b], -1), rtol=1e-13)
+
+
+def test_a_saddle_that_the_start_cannot_leave_is_not_left_by_rounding():
+    rng = np.random.default_rng(4)
+    u, v = (np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(2))
+    sigma = u * np.array([3.0, 2.0, 1.0]) @ v.T
+    empty = np.diag([0.1, 0.0, 0.2])
+    flow = exact.balanced_flow(1e3, sigma, empty @ v.T, u @ empty)
+    np.testing.assert_allclose(u.T @ flow.map @ v, np.diag([3.0, 0.0, 1.0]), atol=1e-12)
+    # A map of negative determinant cannot change its sign: the weaker mode is lost although both overlap the start.
+    angle = 0.7
+    reflection = np.array([[math.cos(angle), math.sin(angle)], [math.sin(angle), -math.cos(angle)]])
+    w1 = rng.normal(size=(2, 2))
+    flow = exact.balanced_flow(1e3, np.diag([2.0, 1.0]), w1, reflection @ w1.T)
+    np.testing.assert_allclose(flow.map, np.diag([2.0, 0.0]), atol=1e-12)
+
+
+def test_the_kernel_moves_the_map_and_is_the_gram_matrix_of_the_gradients():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(3)
+    w1, w2 = balanced_start(rng, 3, 2, 2, 0.3, 1.0)
+    weights = [torch.tensor(w) for w in (w1, w2)]
+    blocks = torch.autograd.functional.jacobian(lambda first, second: (second @ first).ravel(), tuple(weights))
+    jacobian = np.hstack([block.reshape(6, -1).numpy() for block in blocks])
+    sigma = rng.normal(size=(2, 3))
+    flow = exact.balanced_flow([[0.0], [1e-4]], sigma, w1, w2)
+    assert flow.ntk.shape == (2, 1, 6, 6)
+    np.testing.assert_allclose(flow.ntk[0, 0], jacobian @ jacobian.T, atol=1e-13)
+    step = (flow.map[1, 0] - flow.map[0, 0]) / 1e-4
+    np.testing.assert_allclose(step.ravel(), flow.ntk[0, 0] @ (sigma - w2 @ w1).ravel(), rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            (1, np.eye(2), np.eye(2), 2 * np.diag([1.0, 0.5])),
+            r"imbalance .* = 2.12 for lambda = 1.5; it must be at most",
+        ),
+        ((1, np.eye(2), np.eye(3), np.eye(2)), r"w1 and w2 had shapes \(3, 3\) and \(2, 2\); they must be"),
+        ((1, np.eye(2), np.eye(2), np.eye(3)), r"w1 and w2 had shapes"),
+        ((1, [1, 2], np.eye(2), np.eye(2)), r"sigma_yx had shape \(2,\)"),
+        ((-1, np.eye(2), np.eye(2), np.eye(2)), r"t was -1"),
+        ((math.inf, np.eye(2), np.eye(2), np.eye(2)), r"t held NaN or infinity"),
+        ((1, np.eye(2), np.eye(2), np.eye(2), 0), r"tau was 0"),
+        ((1, np.eye(2), np.eye(2) * math.nan, np.eye(2)), r"w1 held NaN"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        exact.balanced_flow(*arguments)

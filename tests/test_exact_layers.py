@@ -1,0 +1,170 @@
+"""Unequal layers against an integrator of the layer equations, and against 50-digit arithmetic."""
+
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+
+from dlnlib import exact
+
+repeatable = settings(derandomize=True, deadline=None, max_examples=40)
+strength = st.floats(-3, 3).map(lambda x: round(x, 3))
+
+
+def integrate(layers0, s, t, tau=1.0, variance=1.0):
+    """The layer equations at rtol 1e-12."""
+
+    def velocity(_, a):
+        others = np.array([np.prod(np.delete(a, i)) for i in range(a.size)])
+        return others * (s - variance * np.prod(a)) / tau
+
+    return solve_ivp(velocity, (0, t[-1]), layers0, "DOP853", t, rtol=1e-12, atol=1e-15).y.T
+
+
+@repeatable
+@given(a0=strength, b0=strength, s=st.floats(0.1, 4), tau=st.floats(0.3, 3), variance=st.floats(0.3, 3))
+@example(a0=0.7, b0=0.7 - 1e-14, s=1.0, tau=1.0, variance=1.0)
+@example(a0=0.7, b0=-0.7 + 1e-9, s=1.0, tau=1.0, variance=1.0)
+@example(a0=0.0, b0=2.0, s=1.0, tau=1.0, variance=1.0)
+@example(a0=-2.0, b0=0.3, s=1.0, tau=1.0, variance=1.0)
+def test_unbalanced_mode_in_every_quadrant(a0, b0, s, tau, variance):
+    t = np.linspace(0, 3 * tau / s, 7)
+    a, b = exact.unbalanced_mode(t, s, a0, b0, tau, input_variance=variance)
+    if a0 + b0 != 0:  # an integrator leaves the stable manifold; it has a test of its own
+        np.testing.assert_allclose(
+            np.stack([a, b], -1), integrate([a0, b0], s, t, tau, variance), rtol=1e-9, atol=1e-10
+        )
+    np.testing.assert_allclose(a * a - b * b, a0 * a0 - b0 * b0, atol=1e-13 * (1 + a0 * a0 + b0 * b0))
+    early = (np.abs(a * b * variance / s - 1) > 1e-3) & (a0 + b0 != 0)
+    times = exact.unbalanced_time((a * b)[early], s, a0, b0, tau, input_variance=variance)
+    np.testing.assert_allclose(times, t[early], rtol=1e-10, atol=1e-11 * tau)
+
+
+@pytest.mark.parametrize("c", [1e-14, -1e-14, 1e-8, 0.3, -0.3, 50.0])
+def test_unbalanced_mode_to_all_digits_by_the_hyperbolic_solution(c):
+    """tau dth/dt = 2s - c sinh th, integrated at 50 digits: exact in th, so small c and small b keep all digits."""
+    with mp.workdps(50):
+        a0 = math.sqrt(max(c, 0) + 1e-4)
+        b0 = math.sqrt(max(-c, 0) + 1e-4)
+        a, b, s = mp.mpf(a0), mp.mpf(b0), mp.mpf(1.3)
+        exact_c = a * a - b * b
+        product = (a + b) ** 2
+        for t in (0.1, 1.0, 4.0, 30.0):
+            theta = mp.log(product / abs(exact_c))  # P = |c| exp(th)
+            sign, r = mp.sign(exact_c), mp.sqrt(exact_c**2 + 4 * s * s)
+            slope = abs(exact_c)
+
+            def progress(th, slope=slope, r=r):
+                w = (2 * s * mp.tanh(th / 2) + slope) / r
+                return mp.log((1 + w) / (1 - w)) / r
+
+            w = mp.tanh(r * (mp.mpf(t) + progress(theta)) / 2)
+            later = 2 * mp.atanh((w * r - slope) / (2 * s))
+            large, small = mp.sqrt(slope) * mp.cosh(later / 2), mp.sqrt(slope) * mp.sinh(later / 2)
+            expected = (large, small) if sign > 0 else (small, large)
+            ours = exact.unbalanced_mode(t, 1.3, a0, b0)
+            assert all(abs(x / y - 1) < 1e-13 for x, y in zip(ours, expected, strict=True))
+
+
+def test_unbalanced_mode_is_the_sigmoid_when_balanced():
+    t = np.linspace(0, 8, 20)
+    a, b = exact.unbalanced_mode(t, 1.5, [[0.01], [-0.01]], [[0.01], [-0.01]])
+    np.testing.assert_allclose(a, b, rtol=1e-14)
+    np.testing.assert_allclose(a * b, np.stack(2 * [exact.mode_strength(t, 1.5, 1e-4)]), rtol=1e-12)
+    near, _ = exact.unbalanced_mode(t, 1.5, 0.01 + 1e-14, 0.01)
+    np.testing.assert_allclose(near, a[0], rtol=1e-11)
+
+
+def test_the_stable_manifold_ends_in_the_saddle():
+    t = np.array([0.0, 0.5, 3.0, 20.0])
+    a, b = exact.unbalanced_mode(t, 2.0, 0.9, -0.9)
+    u0 = 0.81  # v = -ab obeys dv/dt = -2 v (s + v)
+    v = 2 * u0 / (np.exp(4 * t) * (2 + u0) - u0)
+    np.testing.assert_allclose(-a * b, v, rtol=1e-12)
+    np.testing.assert_array_equal(a, -b)
+    np.testing.assert_allclose(exact.unbalanced_time((a * b)[:3], 2.0, 0.9, -0.9), t[:3], rtol=1e-12)
+    assert exact.unbalanced_time(0.0, 2.0, 0.9, -0.9) == math.inf
+    assert exact.unbalanced_mode(math.inf, 2.0, 0.9, -0.9) == (0, 0)
+    assert exact.unbalanced_mode([1.0, math.inf], 2.0, 0, 0)[0].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("a0", [3.0, -3.0, 1e-160, 1e5])
+@pytest.mark.parametrize("b0", [2.0, -2.0, 0.0, 1e-7])
+@pytest.mark.parametrize("t", [1e9, 1e300, math.inf])
+def test_no_overflow_at_late_times(a0, b0, t):
+    a, b = exact.unbalanced_mode(t, 1.7, a0, b0)
+    assert math.isclose(a * b, 1.7, rel_tol=1e-13) and np.sign(a) == np.sign(a0 + b0)
+    assert math.isclose(exact.unbalanced_time(1.7, 1.7, a0, b0), math.inf)
+
+
+@repeatable
+@given(
+    layers0=st.lists(st.floats(-1.5, 1.5).map(lambda x: round(x, 2)), min_size=1, max_size=6),
+    s=st.floats(0.3, 3),
+    variance=st.sampled_from([1.0, 0.4]),
+)
+@example(layers0=[0.0, 0.3, 0.8], s=1.0, variance=1.0)
+@example(layers0=[-0.1, 0.1000001, 0.8], s=1.0, variance=1.0)
+@example(layers0=[0.4, -0.4, 0.4, -0.4], s=1.0, variance=1.0)
+@example(layers0=[2.0, 2.0, 3.0], s=1.0, variance=1.0)
+def test_layered_mode_from_any_start(layers0, s, variance):
+    t = np.linspace(0, 4, 6)
+    layers = exact.layered_mode(t, s, layers0, 0.8, input_variance=variance)
+    assert layers.shape == (6, len(layers0))
+    magnitudes = np.sort(np.abs(layers0))
+    to_saddle = np.prod(layers0) <= 0 and len(layers0) > 1 and magnitudes[0] == magnitudes[1]
+    if not to_saddle:  # an integrator leaves the stable manifold
+        np.testing.assert_allclose(layers, integrate(layers0, s, t, 0.8, variance), rtol=1e-9, atol=1e-9)
+    squares = layers**2 - layers[:, :1] ** 2
+    np.testing.assert_allclose(squares, np.broadcast_to(squares[0], squares.shape), atol=1e-12)
+    end = exact.layered_mode(math.inf, s, layers0, input_variance=variance)
+    assert math.isclose(np.prod(end), 0 if to_saddle else s / variance, rel_tol=1e-13)
+
+
+def test_layered_mode_agrees_with_the_closed_forms():
+    for depth in (1, 2, 3, 7, 60):
+        for u0 in (1e-6, 0.2, 3.0):
+            t = np.linspace(0, 3, 8) * exact.learning_time(0.5 if u0 < 0.5 else (0.6 if u0 < 1 else 1.2), 1, u0, depth)
+            product = exact.layered_mode(t, 1, np.full(depth, u0 ** (1 / depth))).prod(axis=-1)
+            np.testing.assert_allclose(product, exact.mode_strength(t, 1, u0, depth), rtol=1e-9 if u0 < 1e-3 else 1e-12)
+    t = np.linspace(0, 6, 8)
+    pair = exact.layered_mode(t, 0.9, [-0.5, 0.2])
+    np.testing.assert_allclose(pair, np.stack(exact.unbalanced_mode(t, 0.9, -0.5, 0.2), -1), rtol=1e-11)
+
+
+def test_layered_mode_on_saddles_and_stable_manifolds():
+    t = np.array([0.0, 1.0, 30.0])
+    np.testing.assert_array_equal(exact.layered_mode(t, 1, [0.0, 0.7, 0.0]), np.tile([0, 0.7, 0], (3, 1)))
+    falling = exact.layered_mode(t, 1.0, [0.6, -0.6])
+    np.testing.assert_allclose(falling[:, 0], exact.unbalanced_mode(t, 1.0, 0.6, -0.6)[0], rtol=1e-12)
+    cubic = exact.layered_mode(t, 1.0, [0.6, -0.6, 0.6])  # z = -|a|: dz/dt = z^2 (1 - z^3), slower than exponential
+    run = solve_ivp(lambda _, z: z**2 * (1 - z**3), (0, 30), [-0.6], "DOP853", t, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(cubic, np.abs(run.y.T) * [1, -1, 1], rtol=1e-9)
+    assert exact.layered_mode(2.0, 1.0, [1.0, 1.0]).tolist() == [1, 1]
+    assert exact.layered_mode(np.zeros((2, 0)), 1.0, [1.0, 0.2]).shape == (2, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: exact.unbalanced_mode(1, 0, 1, 1), r"s was 0; it must be greater than zero"),
+        (lambda: exact.unbalanced_mode(-1, 1, 1, 1), r"t was -1"),
+        (lambda: exact.unbalanced_mode(1, 1, math.nan, 1), r"a0 held NaN"),
+        (lambda: exact.unbalanced_mode(1, 1, 1, "b"), r"b0 was 'b'"),
+        (lambda: exact.unbalanced_mode(1, 1, 1, 1, tau=-1), r"tau was -1"),
+        (lambda: exact.unbalanced_time(2, 1, 0.1, 0.1), r"u was 2; it must lie on the way from 0.01"),
+        (lambda: exact.unbalanced_time(0.5, 1, 0.1, -0.1), r"u was 0.5; it must lie on the way from -0.01 .* to 0"),
+        (lambda: exact.layered_mode(1, 1, []), r"layers0 was empty"),
+        (lambda: exact.layered_mode(1, 1, 0.5), r"layers0 had shape \(\)"),
+        (lambda: exact.layered_mode(1, -1, [1, 1]), r"s was -1"),
+        (lambda: exact.layered_mode(-1, 1, [1, 1]), r"t was -1"),
+        (lambda: exact.layered_mode(1, 1, [1, math.inf]), r"layers0 held NaN or infinity"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
