@@ -7,47 +7,17 @@ for fifty thousand; a tanh network of the same shape is trained on samples, for 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, finite, positive, positive_int
+from dlnlib._checks import Array, finite, positive
+from dlnlib._recording import Recorder, Run, to_numpy
 from dlnlib.task import Task
 
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A recorded training run, or a batch of runs side by side (then every array has a leading batch axis).
-
-    Attributes
-    ----------
-    steps : (n_records,) the steps recorded, 0 being the start
-    loss : (..., n_records) half the mean squared error; inf from the step at which a run diverged
-    modes : (..., n_records, n_modes) strengths of the task's modes in the end-to-end map, diag(U^T W V)
-    test_loss : (..., n_records) loss on the test task, or None if there was none
-    weights : the weights after the last step, a list of (..., widths[l], widths[l - 1]) arrays
-    history : the weights at every record, a list of (..., n_records, widths[l], widths[l - 1]) arrays, or None
-    diverged_at : (...) first step at which the loss was no longer a number below 1e100, or inf: from there on the
-        run's records are inf and its weights meaningless
-    reached_at : (...) first step at which the loss was below `stop_below`, or inf
-    """
-
-    steps: NDArray[np.int64]
-    loss: Array
-    modes: Array
-    test_loss: Array | None
-    weights: list[Array]
-    history: list[Array] | None
-    diverged_at: Array
-    reached_at: Array
-
-    @property
-    def diverged(self) -> NDArray[np.bool_]:
-        """Whether the run diverged."""
-        return np.isfinite(self.diverged_at)
+__all__ = ["Run", "gradient_descent", "tanh_descent"]
 
 
 def gradient_descent(
@@ -143,12 +113,12 @@ def gradient_descent(
         chain[-1].add_(pulled_back)
 
     def measure() -> tuple[Array, Array | None]:
-        w = _to_numpy(end_to_end)
+        w = to_numpy(end_to_end)
         w[~np.isfinite(w).all(axis=(-2, -1))] = 0.0  # diverged: the recorder writes inf over what is measured here
         modes = np.einsum("om,boi,mi->bm", task.modes.u, w, task.modes.vt, optimize=True)
         return modes, None if test is None else test.loss(w)
 
-    recorder = _Recorder(steps, record_every, stop_below, layers if keep_weights else None)
+    recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None)
     for step in range(steps + 1):
         end_to_end, beyond = forward()
         error = sigma_yx - (end_to_end if sigma_xx is None else end_to_end @ sigma_xx)
@@ -209,11 +179,11 @@ def tanh_descent(
         w.requires_grad_()
 
     def measure() -> tuple[Array, None]:
-        sigma_net = _to_numpy(outputs.mT @ inputs / len(inputs))
+        sigma_net = to_numpy(outputs.mT @ inputs / len(inputs))
         modes = np.einsum("om,boi,mi->bm", task.modes.u, sigma_net, task.modes.vt, optimize=True)
         return modes / task.mode_variances, None
 
-    recorder = _Recorder(steps, record_every, stop_below, layers if keep_weights else None)
+    recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None)
     for step in range(steps + 1):
         hidden = inputs.expand(len(layers[0]), *inputs.shape)
         for w in layers[:-1]:
@@ -242,9 +212,13 @@ def _prepare(
         raise ValueError("weights was empty; it must hold at least one layer")
     rates = positive("learning_rate", learning_rate)
     sizes = [ends[0], *(w.shape[-2] if w.ndim in (2, 3) else -1 for w in arrays)]
-    if any(w.shape[-2:] != (m, n) for w, n, m in zip(arrays, sizes[:-1], sizes[1:], strict=True)) or sizes[-1] != ends[1]:
+    if (
+        any(w.shape[-2:] != (m, n) for w, n, m in zip(arrays, sizes[:-1], sizes[1:], strict=True))
+        or sizes[-1] != ends[1]
+    ):
         raise ValueError(
-            f"weights had shapes {[w.shape for w in arrays]}; they must chain from {ends[0]} inputs to {ends[1]} outputs"
+            f"weights had shapes {[w.shape for w in arrays]}; "
+            f"they must chain from {ends[0]} inputs to {ends[1]} outputs"
         )
     try:
         batch_shape = np.broadcast_shapes(rates.shape, *(w.shape[:-2] for w in arrays))
@@ -256,67 +230,9 @@ def _prepare(
             "they must be single or share one batch axis"
         )
     n_runs = math.prod(batch_shape)
-    layers = [
-        torch.tensor(np.broadcast_to(w, (n_runs, *w.shape[-2:])), dtype=dtype, device=device) for w in arrays
-    ]
-    return layers, torch.tensor(rates, dtype=dtype, device=device).reshape(-1, 1, 1), batch_shape
-
-
-class _Recorder:
-    """Keeps what a `Run` reports while it goes, and says when to stop."""
-
-    def __init__(self, steps: int, record_every: int, stop_below: float | None, kept: list[torch.Tensor] | None) -> None:
-        self.last_step = positive_int("steps", steps)
-        self.record_every = positive_int("record_every", record_every)
-        self.stop_below = -math.inf if stop_below is None else float(positive("stop_below", stop_below))
-        self.kept = kept
-        self.steps: list[int] = []
-        self.loss: list[Array] = []
-        self.modes: list[Array] = []
-        self.test_loss: list[Array] = []
-        self.history: list[list[Array]] = []
-        self.diverged_at: Array | None = None
-        self.reached_at: Array | None = None
-
-    def see(self, step: int, loss: torch.Tensor, measure: Callable[[], tuple[Array, Array | None]]) -> bool:
-        """Take note of one step; return whether it was the last."""
-        losses = _to_numpy(loss)
-        if self.diverged_at is None or self.reached_at is None:
-            self.diverged_at, self.reached_at = np.full(losses.shape, np.inf), np.full(losses.shape, np.inf)
-        self.diverged_at[~(losses < 1e100)] = np.minimum(self.diverged_at[~(losses < 1e100)], step)
-        diverged = np.isfinite(self.diverged_at)
-        reached = (losses < self.stop_below) & ~diverged
-        self.reached_at[reached] = np.minimum(self.reached_at[reached], step)
-        stop = step == self.last_step or bool(np.all(diverged | np.isfinite(self.reached_at)))
-        if step % self.record_every == 0 or stop:
-            self.steps.append(step)
-            self.loss.append(np.where(diverged, np.inf, losses))
-            modes, test_loss = measure()
-            self.modes.append(np.where(diverged[:, None], np.inf, modes))
-            if test_loss is not None:
-                self.test_loss.append(np.where(diverged, np.inf, test_loss))
-            if self.kept is not None:
-                self.history.append([_to_numpy(w) for w in self.kept])
-        return stop
-
-    def run(self, layers: list[torch.Tensor], batch_shape: tuple[int, ...]) -> Run:
-        """Collect the records into a `Run`, without the batch axis if there was none."""
-
-        def unbatched(array: Array) -> Array:
-            return array.reshape(batch_shape + array.shape[1:])
-
-        assert self.diverged_at is not None and self.reached_at is not None
-        return Run(
-            steps=np.array(self.steps),
-            loss=unbatched(np.stack(self.loss, axis=1)),
-            modes=unbatched(np.stack(self.modes, axis=1)),
-            test_loss=unbatched(np.stack(self.test_loss, axis=1)) if self.test_loss else None,
-            weights=[unbatched(_to_numpy(w)) for w in layers],
-            history=[unbatched(np.stack(layer, axis=1)) for layer in zip(*self.history, strict=True)] if self.history else None,
-            diverged_at=unbatched(self.diverged_at),
-            reached_at=unbatched(self.reached_at),
-        )
-
-
-def _to_numpy(w: torch.Tensor) -> Array:
-    return np.array(w.detach().cpu().double().numpy())
+    layers = [torch.tensor(np.broadcast_to(w, (n_runs, *w.shape[-2:])), dtype=dtype, device=device) for w in arrays]
+    return (
+        layers,
+        torch.tensor(rates, dtype=dtype, device=device).reshape(-1, 1, 1),
+        batch_shape,
+    )

@@ -15,7 +15,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 
 
-class InteractiveFigure(ipywidgets.VBox):
+class InteractiveFigure(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Sliders above a figure, joined in the browser. Made by `explore`."""
 
     def __init__(self, alt: str, png: bytes, children: Sequence[ipywidgets.Widget]) -> None:
@@ -95,7 +95,7 @@ def explore(
             index=chosen[name],
             description=(labels or {}).get(name, name),
             layout=ipywidgets.Layout(width="95%", max_width="30em"),
-            style={"description_width": "4.5em"},
+            style={"description_width": "6em"},
         )
         for name, grid in values.items()
     }
@@ -112,9 +112,7 @@ def explore(
     # Fold the frames into stacks of stacks, the last parameter innermost; all stacks of a level follow one slider.
     for name in reversed(list(values)):
         n = len(values[name])
-        level = [
-            ipywidgets.Stack(level[i : i + n], selected_index=chosen[name]) for i in range(0, len(level), n)
-        ]
+        level = [ipywidgets.Stack(level[i : i + n], selected_index=chosen[name]) for i in range(0, len(level), n)]
         for stack in level:
             ipywidgets.jslink((sliders[name], "index"), (stack, "selected_index"))
     return InteractiveFigure(alt, static, [*sliders.values(), *level])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike
@@ -40,7 +41,7 @@ def use_style() -> None:
             "figure.dpi": 160,
             "figure.facecolor": "white",
             "figure.constrained_layout.use": True,
-            "axes.prop_cycle": plt.cycler(color=PALETTE),
+            "axes.prop_cycle": cycler(color=PALETTE),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlesize": "medium",
@@ -97,14 +98,29 @@ def theory_and_simulation(
     >>> len(ax.lines)
     4
     """
-    theory, simulation = finite("theory", theory, ndim=2), finite("simulation", simulation, ndim=2)
+    theory, simulation = (
+        finite("theory", theory, ndim=2),
+        finite("simulation", simulation, ndim=2),
+    )
     x_simulation = finite("x_simulation", x_simulation, ndim=1)
     shown = np.unique(np.linspace(0, len(x_simulation) - 1, marks).astype(int))
     for i, color in enumerate(colors or [PALETTE[i % len(PALETTE)] for i in range(theory.shape[1])]):
         ax.plot(x_theory, theory[:, i], color=color)
-        ax.plot(x_simulation[shown], simulation[shown, i], "o", color=color, markerfacecolor="white")
+        ax.plot(
+            x_simulation[shown],
+            simulation[shown, i],
+            "o",
+            color=color,
+            markerfacecolor="white",
+        )
     for i, label in enumerate(labels):
-        label_end(ax, np.asarray(x_theory)[-1], theory[-1, i], label, ax.lines[2 * i].get_color())
+        label_end(
+            ax,
+            np.asarray(x_theory)[-1],
+            theory[-1, i],
+            label,
+            ax.lines[2 * i].get_color(),
+        )
 
 
 def label_end(ax: Axes, x: float, y: float, text: str, color: ColorType) -> None:
@@ -117,4 +133,12 @@ def label_end(ax: Axes, x: float, y: float, text: str, color: ColorType) -> None
     >>> ax.texts[0].get_text()
     's = 2'
     """
-    ax.annotate(text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", color=color, annotation_clip=False)
+    ax.annotate(
+        text,
+        (x, y),
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+        color=color,
+        annotation_clip=False,
+    )

@@ -6,6 +6,7 @@ so that the depth, the number of weight matrices, is ``len(widths) - 1``.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -65,10 +66,16 @@ def decoupled(task: Task, widths: Sequence[int], u0: ArrayLike, rng: int | np.ra
     n_modes = min(len(s), *widths)
     strength = positive("u0", u0, ": at u0 = 0 a mode never moves")
     if strength.shape not in ((), (n_modes,)):
-        raise ValueError(f"u0 had shape {strength.shape}; it must be a number or one strength for each of {n_modes} modes")
+        raise ValueError(
+            f"u0 had shape {strength.shape}; it must be a number or one strength for each of {n_modes} modes"
+        )
     a = strength ** (1 / (len(widths) - 1))
-    frames = [vt[:n_modes].T, *(_orthonormal(n, n_modes, rng) for n in widths[1:-1]), u[:, :n_modes]]
-    return [(after * a) @ before.T for before, after in zip(frames[:-1], frames[1:], strict=True)]
+    frames = [
+        vt[:n_modes].T,
+        *(_orthonormal(n, n_modes, rng) for n in widths[1:-1]),
+        u[:, :n_modes],
+    ]
+    return [(after * a) @ before.T for before, after in itertools.pairwise(frames)]
 
 
 def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: float = 1.0) -> list[Array]:
@@ -86,7 +93,11 @@ def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: floa
     >>> np.allclose(w1.T @ w1, np.eye(3)), np.allclose(w2 @ w2.T, np.eye(2))
     (True, True)
     """
-    widths, rng, gain = _check_widths(widths), generator(rng), float(positive("gain", gain))
+    widths, rng, gain = (
+        _check_widths(widths),
+        generator(rng),
+        float(positive("gain", gain)),
+    )
     shapes = zip(widths[1:], widths[:-1], strict=True)
     return [gain * (_orthonormal(n, m, rng) if n >= m else _orthonormal(m, n, rng).T) for n, m in shapes]
 
@@ -100,7 +111,11 @@ def gaussian(widths: Sequence[int], scale: float, rng: int | np.random.Generator
     >>> w1.shape, w2.shape, round(float(w1.std()), 3)
     ((500, 3), (2, 500), 0.01)
     """
-    widths, rng, scale = _check_widths(widths), generator(rng), float(positive("scale", scale))
+    widths, rng, scale = (
+        _check_widths(widths),
+        generator(rng),
+        float(positive("scale", scale)),
+    )
     return [scale * rng.standard_normal((n, m)) for n, m in zip(widths[1:], widths[:-1], strict=True)]
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, finite, positive, positive_int
+from dlnlib._checks import Array, finite, positive_int
 
 
 class Modes(NamedTuple):
@@ -59,8 +59,9 @@ class Task:
         Input-output correlation, the mean of y x^T over the examples.
     sigma_xx : (n_in, n_in) array or None
         Input correlation, the mean of x x^T; None stands for white inputs, sigma_xx = I.
-    trace_yy : float
-        Mean squared length of the targets, tr E[y y^T]: twice the loss of the zero map.
+    trace_yy : float, optional
+        Mean squared length of the targets, tr E[y y^T]: twice the loss of the zero map. Unless told, the targets
+        are an exact linear function of the inputs, so that the floor of the loss is zero.
     n_examples : int
         Number of examples averaged; sums over examples (the paper's convention) are n_examples times these means.
     whitening : Whitening or None
@@ -86,7 +87,7 @@ class Task:
 
     sigma_yx: Array
     sigma_xx: Array | None = None
-    trace_yy: float = 0.0
+    trace_yy: float = None  # type: ignore[assignment]  # filled in below
     n_examples: int = 1
     whitening: Whitening | None = None
 
@@ -96,11 +97,19 @@ class Task:
         if self.sigma_xx is not None:
             sigma_xx = _read_only(finite("sigma_xx", self.sigma_xx, ndim=2))
             if sigma_xx.shape != (self.n_in, self.n_in):
-                raise ValueError(f"sigma_xx had shape {sigma_xx.shape}; sigma_yx {sigma_yx.shape} needs a square matrix of size {self.n_in}")
+                raise ValueError(
+                    f"sigma_xx had shape {sigma_xx.shape}; "
+                    f"sigma_yx {sigma_yx.shape} needs a square matrix of size {self.n_in}"
+                )
             if not np.allclose(sigma_xx, sigma_xx.T, rtol=0, atol=1e-8 * np.abs(sigma_xx).max()):
                 raise ValueError("sigma_xx was not symmetric; a correlation matrix must be")
             object.__setattr__(self, "sigma_xx", sigma_xx)
-        object.__setattr__(self, "trace_yy", float(positive("trace_yy", self.trace_yy)))
+        if self.trace_yy is None:
+            object.__setattr__(self, "trace_yy", self._explained)
+        object.__setattr__(self, "trace_yy", float(finite("trace_yy", self.trace_yy, ndim=0)))
+        least = self._explained if self.sigma_xx is None else 0.0
+        if self.trace_yy < least * (1 - 1e-9):
+            raise ValueError(f"trace_yy was {self.trace_yy:g}; with this sigma_yx it must be at least {least:g}")
         object.__setattr__(self, "n_examples", positive_int("n_examples", self.n_examples))
 
     @classmethod
@@ -120,12 +129,12 @@ class Task:
     @property
     def n_in(self) -> int:
         """Number of inputs."""
-        return self.sigma_yx.shape[1]
+        return int(self.sigma_yx.shape[1])
 
     @property
     def n_out(self) -> int:
         """Number of outputs."""
-        return self.sigma_yx.shape[0]
+        return int(self.sigma_yx.shape[0])
 
     @cached_property
     def modes(self) -> Modes:
@@ -149,7 +158,8 @@ class Task:
         """
         if self.sigma_xx is None:
             return np.ones_like(self.modes.s)
-        return np.einsum("mi,ij,mj->m", self.modes.vt, self.sigma_xx, self.modes.vt, optimize=True)
+        variances: Array = np.einsum("mi,ij,mj->m", self.modes.vt, self.sigma_xx, self.modes.vt, optimize=True)
+        return variances
 
     def loss(self, w: ArrayLike) -> Array:
         """Half the mean squared error of the linear map w, shape (..., n_out, n_in), one loss for each leading index.
@@ -178,8 +188,13 @@ class Task:
     @cached_property
     def floor(self) -> float:
         """The smallest loss that any linear map attains."""
-        explained = self.sigma_yx if self.sigma_xx is None else self.sigma_yx @ self._whitening.forward.T
-        return max(0.0, 0.5 * (self.trace_yy - float(np.sum(explained**2))))  # rounding can dip below zero
+        return max(0.0, 0.5 * (self.trace_yy - self._explained))  # rounding can dip below zero
+
+    @cached_property
+    def _explained(self) -> float:
+        """Mean squared length of what a linear map can predict of the targets."""
+        correlation = self.sigma_yx if self.sigma_xx is None else self.sigma_yx @ self._whitening.forward.T
+        return float(np.sum(correlation**2))
 
     def with_inputs(self, linear_map: ArrayLike) -> Task:
         """Return the task on the inputs z = linear_map @ x, for linear_map of shape (n_z, n_in).
@@ -189,9 +204,16 @@ class Task:
         """
         linear_map = finite("linear_map", linear_map, ndim=2)
         if linear_map.shape[1] != self.n_in:
-            raise ValueError(f"linear_map had shape {linear_map.shape}; it must have {self.n_in} columns, one for each input")
+            raise ValueError(
+                f"linear_map had shape {linear_map.shape}; it must have {self.n_in} columns, one for each input"
+            )
         sigma_xx = linear_map @ linear_map.T if self.sigma_xx is None else linear_map @ self.sigma_xx @ linear_map.T
-        return Task(self.sigma_yx @ linear_map.T, 0.5 * (sigma_xx + sigma_xx.T), self.trace_yy, self.n_examples)
+        return Task(
+            self.sigma_yx @ linear_map.T,
+            0.5 * (sigma_xx + sigma_xx.T),
+            self.trace_yy,
+            self.n_examples,
+        )
 
     def whitened(self) -> Task:
         """Return the task on whitened inputs, which keep their number and, as nearly as possible, their meaning.
@@ -218,7 +240,13 @@ class Task:
             return self
         whitening = self._whitening
         projector = None if whitening.rank == self.n_in else whitening.forward @ self.sigma_xx @ whitening.forward.T
-        return Task(self.sigma_yx @ whitening.forward.T, projector, self.trace_yy, self.n_examples, whitening)
+        return Task(
+            self.sigma_yx @ whitening.forward.T,
+            projector,
+            self.trace_yy,
+            self.n_examples,
+            whitening,
+        )
 
     @cached_property
     def _whitening(self) -> Whitening:

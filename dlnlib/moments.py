@@ -1,0 +1,152 @@
+"""The moments of MNIST and Fashion-MNIST, summed exactly from their original files.
+
+Run as ``python -m dlnlib.moments NAME FOLDER`` to rebuild the files that ship with `dlnlib.datasets`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+_N_TRAIN = 50_000  # of the training file's 60,000 images; the rest are the validation split
+_N_PIXELS, _N_CLASSES = 784, 10
+_SHIPPED = Path(__file__).parent / "data"
+
+# SHA-256 of the uncompressed IDX files, as their authors published them.
+_SHA256 = {
+    "mnist": {
+        "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+    "fashion_mnist": {
+        "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    },
+}
+
+
+def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathLike[str]) -> list[Path]:
+    """Sum the moments of MNIST or Fashion-MNIST from IDX files and write one file for each split.
+
+    Parameters
+    ----------
+    name : {"mnist", "fashion_mnist"}
+    folder : path
+        Holds the four original IDX files, gzipped or not.
+    out : path
+        Folder to write ``<name>-<split>.npz`` to, made if need be; a file appears there only when it is whole.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or a file is missing, truncated, or not the published one (by SHA-256).
+    """
+    if name not in _SHA256:
+        raise ValueError(f"name was {name!r}; it must be one of {sorted(_SHA256)}")
+    Path(out).mkdir(parents=True, exist_ok=True)
+    # Everything is checked before the first sum is made.
+    train_x, train_y, test_x, test_y = (_read_idx(Path(folder), file, sha) for file, sha in _SHA256[name].items())
+    parts = {
+        "train": (train_x[:_N_TRAIN], train_y[:_N_TRAIN]),
+        "validation": (train_x[_N_TRAIN:], train_y[_N_TRAIN:]),
+        "test": (test_x, test_y),
+    }
+    written = []
+    with tqdm(total=sum(len(y) for _, y in parts.values()), unit=" images", desc=name) as progress:
+        for split, (images, labels) in parts.items():
+            moments = _integer_moments(images, labels, progress)
+            path = Path(out) / f"{name}-{split}.npz"
+            partial = path.with_suffix(f".{os.getpid()}.part")
+            try:
+                with partial.open("wb") as file:
+                    np.savez_compressed(file, allow_pickle=False, **moments)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+            written.append(path)
+    return written
+
+
+def _integer_moments(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], progress: tqdm
+) -> dict[str, NDArray[np.uint32]]:
+    """Exact sums: pixel products (upper triangle), pixels for each class, images for each class."""
+    x, y = images.reshape(len(images), _N_PIXELS), np.eye(_N_CLASSES)[labels]
+    gram, class_sums = (
+        np.zeros((_N_PIXELS, _N_PIXELS)),
+        np.zeros((_N_CLASSES, _N_PIXELS)),
+    )
+    for start in range(0, len(x), 5_000):
+        # float64 holds every integer below 2^53, and the largest sum here is below 2^32: exact, at BLAS speed.
+        block = x[start : start + 5_000].astype(np.float64)
+        gram += block.T @ block
+        class_sums += y[start : start + 5_000].T @ block
+        progress.update(len(block))
+    return {
+        "pixel_products": gram[np.triu_indices(_N_PIXELS)].astype(np.uint32),
+        "class_pixels": class_sums.astype(np.uint32),
+        "class_counts": y.sum(axis=0).astype(np.uint32),
+    }
+
+
+def _read_idx(folder: Path, file: str, sha256: str) -> NDArray[np.uint8]:
+    """Read one IDX file, gzipped or not, and refuse any content but the published one."""
+    plain, zipped = folder / file, folder / f"{file}.gz"
+    if not plain.is_file() and not zipped.is_file():
+        raise ValueError(
+            f"folder {str(folder)!r} held neither {plain.name} nor {zipped.name}; it must hold the original IDX files"
+        )
+    path = plain if plain.is_file() else zipped
+    try:
+        content = path.read_bytes() if path == plain else gzip.decompress(path.read_bytes())
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path} could not be read as a gzip file ({error}); it must be the original, whole") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(
+            f"{path} is not the published {file}: its SHA-256 differs, so it is truncated, altered or another file"
+        )
+    # IDX: two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension in 4 bytes, the data.
+    n_dimensions = content[3]
+    shape = np.frombuffer(content, dtype=">u4", count=n_dimensions, offset=4)
+    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * n_dimensions).reshape(shape)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m dlnlib.moments",
+        description="Build a data set's moments from its IDX files.",
+    )
+    parser.add_argument("name", choices=sorted(_SHA256))
+    parser.add_argument("folder", help="folder with the four original IDX files, gzipped or not")
+    parser.add_argument(
+        "--out",
+        default=_SHIPPED,
+        help="where to write the moments (default: into the package)",
+    )
+    arguments = parser.parse_args()
+    try:
+        for path in build_moments(arguments.name, arguments.folder, arguments.out):
+            print(path)
+    except (OSError, ValueError) as error:
+        parser.exit(2, f"{error}\n")
+
+
+if __name__ == "__main__":
+    _main()
