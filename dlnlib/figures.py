@@ -104,23 +104,12 @@ def theory_and_simulation(
     )
     x_simulation = finite("x_simulation", x_simulation, ndim=1)
     shown = np.unique(np.linspace(0, len(x_simulation) - 1, marks).astype(int))
-    for i, color in enumerate(colors or [PALETTE[i % len(PALETTE)] for i in range(theory.shape[1])]):
+    colors = colors or [PALETTE[i % len(PALETTE)] for i in range(theory.shape[1])]
+    for i, color in enumerate(colors):
         ax.plot(x_theory, theory[:, i], color=color)
-        ax.plot(
-            x_simulation[shown],
-            simulation[shown, i],
-            "o",
-            color=color,
-            markerfacecolor="white",
-        )
-    for i, label in enumerate(labels):
-        label_end(
-            ax,
-            np.asarray(x_theory)[-1],
-            theory[-1, i],
-            label,
-            ax.lines[2 * i].get_color(),
-        )
+        ax.plot(x_simulation[shown], simulation[shown, i], "o", color=color, markerfacecolor="white")
+    for label, color, end in zip(labels, colors, theory[-1], strict=False):
+        label_end(ax, np.asarray(x_theory)[-1], end, label, color)
 
 
 def label_end(ax: Axes, x: float, y: float, text: str, color: ColorType) -> None:

@@ -40,13 +40,20 @@ def main() -> int:
 
 def fetch_scripts() -> None:
     """Let npm fetch the scripts that the pages load, as pinned in web/package-lock.json."""
-    lock, installed = ROOT / "web/package-lock.json", ROOT / "web/node_modules/.installed"
+    lock, installed = (
+        ROOT / "web/package-lock.json",
+        ROOT / "web/node_modules/.installed",
+    )
     if installed.is_file() and installed.read_bytes() == lock.read_bytes():
         return
     if shutil.which("npm") is None:
         print("npm was not found: this book will load MathJax and widgets from a CDN, so its pages need a network")
         return
-    fetched = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=lock.parent, check=False)
+    fetched = subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=lock.parent,
+        check=False,
+    )
     if fetched.returncode == 0:
         shutil.copyfile(lock, installed)
     else:
@@ -56,8 +63,17 @@ def fetch_scripts() -> None:
 
 def discard_stale() -> None:
     """Remove what an earlier build left if it did not finish or was made by other code."""
-    core = [*(ROOT / "dlnlib").rglob("*.py"), *(ROOT / "dlnlib/data").iterdir(), ROOT / "requirements.txt"]
-    house = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "web").glob("*.*"), *(ROOT / "web/static").iterdir()]
+    core = [
+        *(ROOT / "dlnlib").rglob("*.py"),
+        *(ROOT / "dlnlib/data").iterdir(),
+        ROOT / "requirements.txt",
+    ]
+    house = [
+        ROOT / "_config.yml",
+        ROOT / "_toc.yml",
+        *(ROOT / "web").glob("*.*"),
+        *(ROOT / "web/static").iterdir(),
+    ]
     core_changed = _stamp_differs(BUILD / "core.sha256", core)
     house_changed = _stamp_differs(BUILD / "house.sha256", house)
     if core_changed:
@@ -83,9 +99,16 @@ def run_jupyter_book() -> int:
     """Run Jupyter Book with every warning an error; show and keep what it prints."""
     jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
     command = [jupyter_book, "build", "-W", "-n", "--keep-going", str(ROOT)]
-    with LOG.open("w") as log, subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with (
+        LOG.open("w") as log,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         for line in process.stdout:
             sys.stdout.write(line)
@@ -96,7 +119,11 @@ def run_jupyter_book() -> int:
 def explain(log: str) -> str:
     """Say in a few lines why a build failed: the cell and its error, or the warnings."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", log)
-    cell = re.search(r"CellExecutionError: An error occurred while executing the following cell:\n(.*?)\n\n\nThe above", log, re.DOTALL)
+    cell = re.search(
+        r"CellExecutionError: An error occurred while executing the following cell:\n(.*?)\n\n\nThe above",
+        log,
+        re.DOTALL,
+    )
     notebook = re.search(r"ExecutionError: (\S+\.ipynb)", log)
     if cell and notebook:
         return f"The build failed: a cell of {notebook[1]} failed.\n{cell[1]}"

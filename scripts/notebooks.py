@@ -6,6 +6,7 @@ widget states, versions and timings. Cell ids count from the top.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -16,7 +17,13 @@ from nbclient.exceptions import CellExecutionError
 
 def normalise(notebook: nbformat.NotebookNode) -> None:
     """Drop everything but source, tags and text outputs."""
-    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook.metadata = {
+        "kernelspec": {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
+    }
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number:03d}"
         cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
@@ -39,13 +46,18 @@ def _merge_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.Notebo
     return merged
 
 
-def main(folder: str) -> int:
-    """Execute every notebook below `folder`; one that fails is left as it was."""
+def main(paths: list[str]) -> int:
+    """Execute the notebooks named, or all in the folders named; one that fails is left as it was."""
     status = 0
-    for path in sorted(Path(folder).glob("*.ipynb")):
+    folders_opened = [sorted(Path(p).glob("*.ipynb")) if Path(p).is_dir() else [Path(p)] for p in paths]
+    for path in itertools.chain(*folders_opened):
         notebook = nbformat.read(path, as_version=4)
         try:
-            NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+            NotebookClient(
+                notebook,
+                timeout=300,
+                resources={"metadata": {"path": str(path.parent)}},
+            ).execute()
         except CellExecutionError as error:
             print(f"{path}: {error}")
             status = 1
@@ -59,4 +71,4 @@ def main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

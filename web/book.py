@@ -19,7 +19,7 @@ PACKAGES = Path(__file__).parent / "node_modules"
 # What a page loads, from the package it comes in to its place under the book's _static folder.
 SERVED = {
     "requirejs/require.js": "vendor/require.js",
-    "@jupyter-widgets/html-manager/dist/embed-amd.js": "vendor/embed-amd.js",
+    "@jupyter-widgets/html-manager/dist": "vendor/@jupyter-widgets/html-manager/dist",
     "mathjax/es5/tex-mml-chtml.js": "vendor/mathjax/tex-mml-chtml.js",
     "mathjax/es5/input/tex/extensions": "vendor/mathjax/input/tex/extensions",
     "mathjax/es5/output/chtml": "vendor/mathjax/output/chtml",
@@ -28,8 +28,12 @@ SERVED = {
 }
 
 
+NOT_SERVED = shutil.ignore_patterns("*.map", "embed.js", "libembed-amd.js", "*.eot", "*.svg", "*.ttf")
+
+
 def serve_scripts(app: Sphinx, config: Config) -> None:
     """Copy the packages' files to where the book serves them, and point the pages there."""
+    config.html_static_path.append(str(Path(__file__).parent / "static"))
     if not PACKAGES.is_dir():
         logging.getLogger(__name__).info("npm packages absent: pages will load MathJax and widgets from a CDN")
         return
@@ -37,20 +41,38 @@ def serve_scripts(app: Sphinx, config: Config) -> None:
     for source, target in SERVED.items():
         (static / target).parent.mkdir(parents=True, exist_ok=True)
         if (PACKAGES / source).is_dir():
-            shutil.copytree(PACKAGES / source, static / target, dirs_exist_ok=True)
+            shutil.copytree(
+                PACKAGES / source,
+                static / target,
+                ignore=NOT_SERVED,
+                dirs_exist_ok=True,
+            )
         else:
             shutil.copyfile(PACKAGES / source, static / target)
     config.html_static_path.append(str(static))
     config.mathjax_path = "vendor/mathjax/tex-mml-chtml.js"
     config.nb_ipywidgets_js = {
         "vendor/require.js": {},
-        # Without this attribute the widget manager asks a CDN for every widget it knows already.
-        "vendor/embed-amd.js": {"data-jupyter-widgets-cdn-only": ""},
+        "vendor/@jupyter-widgets/html-manager/dist/embed-amd.js": {
+            # Where the widgets find their fonts, seen from a chapter; without it they ask a CDN.
+            "data-jupyter-widgets-cdn": "../_static/vendor/",
+            "data-jupyter-widgets-cdn-only": "",
+        },
     }
+
+
+def drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out sphinx-thebe, which Jupyter Book always loads: it runs cells on a server, and this book needs none."""
+    context["script_files"] = [
+        script
+        for script in context["script_files"]
+        if "thebe" not in str(script.filename) and "THEBE" not in script.attributes.get("body", "")
+    ]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", serve_scripts, priority=900)
+    app.connect("html-page-context", drop_thebe, priority=900)
     app.add_css_file("book.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}
