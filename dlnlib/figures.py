@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike
 
@@ -23,6 +24,7 @@ BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = (
     "#56B4E9",
     "#000000",
 )
+DIVERGING = LinearSegmentedColormap.from_list("diverging", [BLUE, "white", VERMILLION])  # for numbers with a sign
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 
 
