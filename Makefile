@@ -3,7 +3,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help book test lab notebooks lint clean
+# Matrices here are small: on several threads they wait for one another longer than they work.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help book test lab notebooks clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +17,7 @@ book: $(INSTALLED) ## build the book as HTML (installs what it needs into .venv 
 test: book ## run everything: unit tests, doctests, every notebook, the built pages
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
 	@$(RUN) -m pytest
 
 lab: $(INSTALLED) ## open the chapters in JupyterLab
@@ -23,11 +27,12 @@ notebooks: $(INSTALLED) ## re-execute the notebooks in place and store their tex
 	@$(RUN) scripts/notebooks.py chapters
 
 clean: ## remove everything that was built or installed
-	rm -rf _build $(VENV) web/node_modules dlnlib.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build $(VENV) web/node_modules dlnlib.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(INSTALLED): requirements.txt pyproject.toml
-	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found; this book needs Python 3.11 or newer (set PYTHON=...)"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + " (set PYTHON=...)" or 0)'
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found; this book needs Python 3.11 or newer (set PYTHON=...)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or newer; $(PYTHON) is %s (set PYTHON=...)." % sys.version.split()[0] or 0)'
+	@echo "Installing what requirements.txt pins into $(VENV) (some minutes the first time)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --requirement requirements.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@

@@ -15,15 +15,16 @@ def finite(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
     except (TypeError, ValueError):
         raise ValueError(f"{name} was {value!r}; it must be an array of real numbers") from None
     if ndim is not None and array.ndim != ndim:
-        raise ValueError(f"{name} had shape {array.shape}; it must have {ndim} dimensions")
+        allowed = f"have {ndim} dimensions" if ndim else "be a single number"
+        raise ValueError(f"{name} had shape {array.shape}; it must {allowed}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} held NaN or infinity; every entry must be a finite number")
     return array
 
 
-def positive(name: str, value: ArrayLike, reason: str = "") -> Array:
+def positive(name: str, value: ArrayLike, reason: str = "", ndim: int | None = None) -> Array:
     """Return `value` as a float64 array; refuse anything that is not finite and greater than zero."""
-    array = finite(name, value)
+    array = finite(name, value, ndim)
     if (array <= 0).any():
         raise ValueError(f"{name} was {array.min():g}; it must be greater than zero{reason}")
     return array

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from dlnlib._checks import Array, positive, positive_int
 
+DIVERGED = 1e100  # a loss that is not below this is that of a diverged run
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -57,7 +59,7 @@ class Recorder:
     ) -> None:
         self.last_step = positive_int("steps", steps)
         self.record_every = positive_int("record_every", record_every)
-        self.stop_below = -math.inf if stop_below is None else float(positive("stop_below", stop_below))
+        self.stop_below = -math.inf if stop_below is None else float(positive("stop_below", stop_below, ndim=0))
         self.kept = kept
         self.steps: list[int] = []
         self.loss: list[Array] = []
@@ -80,7 +82,8 @@ class Recorder:
                 np.full(losses.shape, np.inf),
                 np.full(losses.shape, np.inf),
             )
-        self.diverged_at[~(losses < 1e100)] = np.minimum(self.diverged_at[~(losses < 1e100)], step)
+        lost = ~(losses < DIVERGED)
+        self.diverged_at[lost] = np.minimum(self.diverged_at[lost], step)
         diverged = np.isfinite(self.diverged_at)
         reached = (losses < self.stop_below) & ~diverged
         self.reached_at[reached] = np.minimum(self.reached_at[reached], step)

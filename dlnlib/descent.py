@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from dlnlib._checks import Array, finite, positive
-from dlnlib._recording import Recorder, Run, to_numpy
+from dlnlib._recording import DIVERGED, Recorder, Run, to_numpy
 from dlnlib.task import Task
 
 __all__ = ["Run", "gradient_descent", "tanh_descent"]
@@ -89,6 +89,11 @@ def gradient_descent(
            [1.93, 0.02],
            [3.  , 1.  ]])
     """
+    if test is not None and test.sigma_yx.shape != task.sigma_yx.shape:
+        raise ValueError(
+            f"test had {test.n_in} inputs and {test.n_out} outputs; "
+            f"it must have this task's {task.n_in} and {task.n_out}"
+        )
     layers, rates, batch_shape = _prepare((task.n_in, task.n_out), weights, learning_rate, dtype, device)
     sigma_yx = torch.tensor(task.sigma_yx, dtype=dtype, device=device)
     sigma_xx = None if task.sigma_xx is None else torch.tensor(task.sigma_xx, dtype=dtype, device=device)
@@ -114,7 +119,7 @@ def gradient_descent(
 
     def measure() -> tuple[Array, Array | None]:
         w = to_numpy(end_to_end)
-        w[~np.isfinite(w).all(axis=(-2, -1))] = 0.0  # diverged: the recorder writes inf over what is measured here
+        w[~(to_numpy(loss) < DIVERGED)] = 0.0  # the recorder writes inf over what is measured here
         modes = np.einsum("om,boi,mi->bm", task.modes.u, w, task.modes.vt, optimize=True)
         return modes, None if test is None else test.loss(w)
 

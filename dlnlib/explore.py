@@ -67,7 +67,8 @@ def explore(
     Raises
     ------
     ValueError
-        If there are no parameters or more than three, a grid is empty, or a start is not on its grid.
+        If there are no parameters or more than three, a grid is empty, a start is not on its grid, or a start or
+        label is for no parameter.
 
     Examples
     --------
@@ -79,6 +80,9 @@ def explore(
     """
     if not 1 <= len(grids) <= 3:
         raise ValueError(f"explore was given {len(grids)} parameters; it takes one to three")
+    for name in [*(start or {}), *(labels or {})]:
+        if name not in grids:
+            raise ValueError(f"start or labels named {name!r}; the parameters are {list(grids)}")
     values = {name: list(grid) for name, grid in grids.items()}
     chosen = {}
     for name, grid in values.items():

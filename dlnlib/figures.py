@@ -104,6 +104,10 @@ def theory_and_simulation(
         finite("theory", theory, ndim=2),
         finite("simulation", simulation, ndim=2),
     )
+    if theory.shape[1] != simulation.shape[1]:
+        raise ValueError(
+            f"theory held {theory.shape[1]} curves and simulation {simulation.shape[1]}; they must pair up"
+        )
     x_simulation = finite("x_simulation", x_simulation, ndim=1)
     shown = np.unique(np.linspace(0, len(x_simulation) - 1, marks).astype(int))
     colors = colors or [PALETTE[i % len(PALETTE)] for i in range(theory.shape[1])]

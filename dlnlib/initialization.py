@@ -96,7 +96,7 @@ def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: floa
     widths, rng, gain = (
         _check_widths(widths),
         generator(rng),
-        float(positive("gain", gain)),
+        float(positive("gain", gain, ndim=0)),
     )
     shapes = zip(widths[1:], widths[:-1], strict=True)
     return [gain * (_orthonormal(n, m, rng) if n >= m else _orthonormal(m, n, rng).T) for n, m in shapes]
@@ -114,7 +114,7 @@ def gaussian(widths: Sequence[int], scale: float, rng: int | np.random.Generator
     widths, rng, scale = (
         _check_widths(widths),
         generator(rng),
-        float(positive("scale", scale)),
+        float(positive("scale", scale, ndim=0)),
     )
     return [scale * rng.standard_normal((n, m)) for n, m in zip(widths[1:], widths[:-1], strict=True)]
 
@@ -148,6 +148,9 @@ def stack(starts: Sequence[Sequence[Array]]) -> list[Array]:
     """
     if len(starts) == 0:
         raise ValueError("starts was empty; it must hold at least one list of weights")
+    shapes = [[np.shape(w) for w in start] for start in starts]
+    if any(shape != shapes[0] for shape in shapes):
+        raise ValueError(f"starts held layers of shapes {shapes}; all must have the same widths")
     return [np.stack(layer) for layer in zip(*starts, strict=True)]
 
 

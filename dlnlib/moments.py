@@ -60,7 +60,6 @@ def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathL
     """
     if name not in _SHA256:
         raise ValueError(f"name was {name!r}; it must be one of {sorted(_SHA256)}")
-    Path(out).mkdir(parents=True, exist_ok=True)
     # Everything is checked before the first sum is made.
     train_x, train_y, test_x, test_y = (_read_idx(Path(folder), file, sha) for file, sha in _SHA256[name].items())
     parts = {
@@ -68,6 +67,7 @@ def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathL
         "validation": (train_x[_N_TRAIN:], train_y[_N_TRAIN:]),
         "test": (test_x, test_y),
     }
+    Path(out).mkdir(parents=True, exist_ok=True)
     written = []
     with tqdm(total=sum(len(y) for _, y in parts.values()), unit=" images", desc=name) as progress:
         for split, (images, labels) in parts.items():

@@ -47,9 +47,12 @@ def reduce_outputs(task: Task, weights: Sequence[ArrayLike]) -> tuple[Task, list
     >>> np.allclose(full.modes, small.modes, rtol=1e-12, atol=1e-12)
     True
     """
-    *hidden, readout = (finite(f"weights[{i}]", w) for i, w in enumerate(weights))
-    if readout.shape[-2] != task.n_out:
-        raise ValueError(f"the last layer of weights had {readout.shape[-2]} outputs; this task has {task.n_out}")
+    layers = [finite(f"weights[{i}]", w) for i, w in enumerate(weights)]
+    if not layers or layers[-1].shape[-2:-1] != (task.n_out,):
+        raise ValueError(
+            f"weights had shapes {[w.shape for w in layers]}; the last must have this task's {task.n_out} outputs"
+        )
+    *hidden, readout = layers
     u = task.modes.u
     inside = u.T @ readout
     outside = np.linalg.qr(readout - u @ inside).R

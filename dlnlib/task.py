@@ -33,7 +33,8 @@ class Whitening(NamedTuple):
     Attributes
     ----------
     forward : (n_in, n_in) the whitening map; a map w of white inputs is the map ``w @ forward`` of the original ones
-    back : (n_in, n_in) its pseudo-inverse; a map w of the original inputs is the map ``w @ back`` of white ones
+    back : (n_in, n_in) the way back, ``back @ forward @ x = x`` for every x of the data; a map w of the original
+        inputs is the map ``w @ back`` of white ones
     rank : number of directions in which the data vary, and in which z has unit variance
     """
 
@@ -157,9 +158,8 @@ class Task:
         its inputs were white, with strength s / lambda and time constant tau / lambda.
         """
         if self.sigma_xx is None:
-            return np.ones_like(self.modes.s)
-        variances: Array = np.einsum("mi,ij,mj->m", self.modes.vt, self.sigma_xx, self.modes.vt, optimize=True)
-        return variances
+            return _read_only(np.ones_like(self.modes.s))
+        return _read_only(np.einsum("mi,ij,mj->m", self.modes.vt, self.sigma_xx, self.modes.vt, optimize=True))
 
     def loss(self, w: ArrayLike) -> Array:
         """Half the mean squared error of the linear map w, shape (..., n_out, n_in), one loss for each leading index.
@@ -178,12 +178,15 @@ class Task:
 
     @cached_property
     def least_squares_map(self) -> Array:
-        """The map of smallest loss (and, among those, zero where the inputs do not vary), shape (n_out, n_in)."""
+        """The map of smallest loss, shape (n_out, n_in).
+
+        Where several maps share the smallest loss, the shortest of them for inputs scaled to unit variance: it does
+        not depend on units, and is zero for inputs that are always zero.
+        """
         if self.sigma_xx is None:
             return self.sigma_yx
         forward = self._whitening.forward
-        solution: Array = self.sigma_yx @ forward.T @ forward
-        return solution
+        return _read_only(self.sigma_yx @ forward.T @ forward)
 
     @cached_property
     def floor(self) -> float:
@@ -256,9 +259,11 @@ class Task:
         variance = np.diag(self.sigma_xx)
         scale = np.sqrt(np.where(variance > 0, variance, 1.0))
         values, vectors = np.linalg.eigh(self.sigma_xx / np.outer(scale, scale))
-        kept = values > self.n_in * np.finfo(float).eps * values[-1]
+        # Rounding of the sums over examples leaves redundant directions up to a few times n_in eps, not zero.
+        kept = values > 10 * self.n_in * np.finfo(float).eps * values[-1]
         root, q = np.sqrt(values[kept]), vectors[:, kept]
-        return Whitening((q / root) @ q.T / scale, scale[:, None] * (q * root) @ q.T, int(kept.sum()))
+        forward, back = (q / root) @ q.T / scale, scale[:, None] * (q * root) @ q.T
+        return Whitening(_read_only(forward), _read_only(back), int(kept.sum()))
 
 
 def _read_only(array: Array) -> Array:

@@ -29,7 +29,7 @@ def main() -> int:
         fetch_scripts()
         discard_stale()
         UNFINISHED.touch()
-        status = run_jupyter_book()
+        status = run_jupyter_book(lock.fileno())
         if status == 0:
             UNFINISHED.unlink()
             print(f"\nThe book is built. Open {HTML / 'index.html'}")
@@ -67,6 +67,7 @@ def discard_stale() -> None:
         *(ROOT / "dlnlib").rglob("*.py"),
         *(ROOT / "dlnlib/data").iterdir(),
         ROOT / "requirements.txt",
+        ROOT / "scripts/front_figure.py",
     ]
     house = [
         ROOT / "_config.yml",
@@ -95,8 +96,11 @@ def _stamp_differs(stamp: Path, files: list[Path]) -> bool:
     return differs
 
 
-def run_jupyter_book() -> int:
-    """Run Jupyter Book with every warning an error; show and keep what it prints."""
+def run_jupyter_book(lock: int) -> int:
+    """Run Jupyter Book with every warning an error; show and keep what it prints.
+
+    It holds the lock too: should this process be killed and it live on, the next build waits for it.
+    """
     jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
     command = [jupyter_book, "build", "-W", "-n", "--keep-going", str(ROOT)]
     with (
@@ -107,6 +111,7 @@ def run_jupyter_book() -> int:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            pass_fds=[lock],
         ) as process,
     ):
         assert process.stdout is not None
@@ -126,7 +131,8 @@ def explain(log: str) -> str:
     )
     notebook = re.search(r"ExecutionError: (\S+\.ipynb)", log)
     if cell and notebook:
-        return f"The build failed: a cell of {notebook[1]} failed.\n{cell[1]}"
+        shown = re.sub(r"\n\n+", "\n", cell[1])
+        return f"The build failed: a cell of {notebook[1]} failed.\n{shown}"
     warnings = list(dict.fromkeys(line for line in log.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL):", line)))
     if warnings:
         return "The build failed: warnings are errors here.\n" + "\n".join(warnings)

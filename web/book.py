@@ -61,8 +61,14 @@ def serve_scripts(app: Sphinx, config: Config) -> None:
     }
 
 
-def drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Leave out sphinx-thebe, which Jupyter Book always loads: it runs cells on a server, and this book needs none."""
+def choose_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Tell require.js where this page finds the widgets, and leave out sphinx-thebe.
+
+    Jupyter Book always loads sphinx-thebe, which runs cells on a server; this book needs none.
+    """
+    if PACKAGES.is_dir():
+        base = context["pathto"]("_static/vendor/", 1)
+        app.add_js_file(None, body=f'var require = {{baseUrl: "{base}"}};', priority=100)
     context["script_files"] = [
         script
         for script in context["script_files"]
@@ -73,6 +79,7 @@ def drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], d
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", serve_scripts, priority=900)
-    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", choose_scripts, priority=900)
     app.add_css_file("book.css")
+    app.add_js_file("book.js")
     return {"parallel_read_safe": True, "parallel_write_safe": True}
