@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -35,6 +38,20 @@ def positive_int(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} was {value!r}; it must be a whole number of at least 1")
     return int(value)
+
+
+def chained(weights: Sequence[ArrayLike], n_in: int, n_out: int, ndims: tuple[int, ...] = (2,)) -> list[Array]:
+    """Return `weights` as float64 arrays; refuse layers that do not chain from `n_in` inputs to `n_out` outputs."""
+    layers = [finite(f"weights[{i}]", w) for i, w in enumerate(weights)]
+    if not layers:
+        raise ValueError("weights was empty; it must hold at least one layer")
+    sizes = [n_in, *(w.shape[-2] if w.ndim in ndims else -1 for w in layers)]
+    fits = (w.shape[-2:] == (after, before) for w, (before, after) in zip(layers, pairwise(sizes), strict=True))
+    if not all(fits) or sizes[-1] != n_out:
+        raise ValueError(
+            f"weights had shapes {[w.shape for w in layers]}; they must chain from {n_in} inputs to {n_out} outputs"
+        )
+    return layers
 
 
 def generator(rng: int | np.random.Generator) -> np.random.Generator:

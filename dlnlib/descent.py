@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, finite, positive
+from dlnlib._checks import Array, chained, positive
 from dlnlib._recording import DIVERGED, Recorder, Run, to_numpy
 from dlnlib.task import Task
 
@@ -94,7 +94,7 @@ def gradient_descent(
             f"test had {test.n_in} inputs and {test.n_out} outputs; "
             f"it must have this task's {task.n_in} and {task.n_out}"
         )
-    layers, rates, batch_shape = _prepare((task.n_in, task.n_out), weights, learning_rate, dtype, device)
+    layers, rates, batch_shape = _prepare(task.n_in, task.n_out, weights, learning_rate, dtype, device)
     sigma_yx = torch.tensor(task.sigma_yx, dtype=dtype, device=device)
     sigma_xx = None if task.sigma_xx is None else torch.tensor(task.sigma_xx, dtype=dtype, device=device)
     # A network read from its outputs to its inputs is a network too, on the transposed task: take the narrow way.
@@ -177,7 +177,7 @@ def tanh_descent(
     True
     """
     task = Task.from_samples(x, y)
-    layers, rates, batch_shape = _prepare((task.n_in, task.n_out), weights, learning_rate, dtype, device)
+    layers, rates, batch_shape = _prepare(task.n_in, task.n_out, weights, learning_rate, dtype, device)
     inputs = torch.tensor(np.asarray(x, dtype=np.float64), dtype=dtype, device=device)
     targets = torch.tensor(np.asarray(y, dtype=np.float64), dtype=dtype, device=device)
     for w in layers:
@@ -205,26 +205,16 @@ def tanh_descent(
 
 
 def _prepare(
-    ends: tuple[int, int],
+    n_in: int,
+    n_out: int,
     weights: Sequence[ArrayLike],
     learning_rate: ArrayLike,
     dtype: torch.dtype,
     device: str | torch.device,
 ) -> tuple[list[torch.Tensor], torch.Tensor, tuple[int, ...]]:
     """Copy the start into tensors with one batch axis, with a rate for each batch member; check that all fits."""
-    arrays = [finite(f"weights[{i}]", w) for i, w in enumerate(weights)]
-    if not arrays:
-        raise ValueError("weights was empty; it must hold at least one layer")
+    arrays = chained(weights, n_in, n_out, ndims=(2, 3))
     rates = positive("learning_rate", learning_rate)
-    sizes = [ends[0], *(w.shape[-2] if w.ndim in (2, 3) else -1 for w in arrays)]
-    if (
-        any(w.shape[-2:] != (m, n) for w, n, m in zip(arrays, sizes[:-1], sizes[1:], strict=True))
-        or sizes[-1] != ends[1]
-    ):
-        raise ValueError(
-            f"weights had shapes {[w.shape for w in arrays]}; "
-            f"they must chain from {ends[0]} inputs to {ends[1]} outputs"
-        )
     try:
         batch_shape = np.broadcast_shapes(rates.shape, *(w.shape[:-2] for w in arrays))
     except ValueError:
@@ -236,8 +226,4 @@ def _prepare(
         )
     n_runs = math.prod(batch_shape)
     layers = [torch.tensor(np.broadcast_to(w, (n_runs, *w.shape[-2:])), dtype=dtype, device=device) for w in arrays]
-    return (
-        layers,
-        torch.tensor(rates, dtype=dtype, device=device).reshape(-1, 1, 1),
-        batch_shape,
-    )
+    return layers, torch.tensor(rates, dtype=dtype, device=device).reshape(-1, 1, 1), batch_shape

@@ -2,13 +2,172 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, finite
+from dlnlib._checks import Array, chained, finite, positive
 from dlnlib.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """A network made small: what `reduce` returns.
+
+    Attributes
+    ----------
+    task : Task
+        The task in the small network's inputs and outputs.
+    weights : list of arrays
+        The small network's start.
+    frames : list of (widths[l], small_widths[l]) arrays
+        Orthonormal bases, as columns, of the subspaces in which training takes place, the input's first.
+    start : list of arrays
+        The full start.
+    """
+
+    task: Task
+    weights: list[Array]
+    frames: list[Array]
+    start: list[Array]
+
+    @property
+    def widths(self) -> list[int]:
+        """The small network's widths."""
+        return [frame.shape[1] for frame in self.frames]
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the network became smaller; if not, task and weights are those that were given."""
+        return self.widths != [len(frame) for frame in self.frames]
+
+    def lift(self, weights: Sequence[ArrayLike]) -> list[Array]:
+        """Return the full network at the moment when the small one has these weights.
+
+        Outside the frames the full weights are what they were at the start.
+        """
+        small = [finite(f"weights[{i}]", w) for i, w in enumerate(weights)]
+        if [w.shape[-2:] for w in small] != [w.shape for w in self.weights]:
+            raise ValueError(
+                f"weights had shapes {[w.shape for w in small]}; "
+                f"the small network's have {[w.shape for w in self.weights]}"
+            )
+        return [
+            full + after @ (w - w0) @ before.T
+            for full, w, w0, (before, after) in zip(
+                self.start, small, self.weights, itertools.pairwise(self.frames), strict=True
+            )
+        ]
+
+
+def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10) -> Reduction:
+    """Find the subspaces in which training takes place, and the small network that lives in them.
+
+    Let H_l be the smallest subspaces, one for each layer of neurons, such that
+
+        W_l H_l lies in H_{l+1},   W_l^T H_{l+1} lies in H_l,
+        H_1 holds the rows of sigma_yx and is invariant under sigma_xx,
+        H_{D+1} holds the columns of sigma_yx and of W_D.
+
+    The error sigma_yx - W sigma_xx maps H_1 to H_{D+1} and is zero on the rest, for the map W is: hence so is every
+    gradient, every step of gradient descent keeps the subspaces, and off them no weight ever moves. In orthonormal
+    frames B_l of the subspaces the weights B_{l+1}^T W_l B_l are a network of its own, whose trajectory, in discrete
+    time and at any learning rate, is that of the full one.
+
+    Decoupled starts on white inputs reduce to one neuron for each mode in every layer; orthogonal hidden layers to
+    at most three for each output; wide random Gaussian layers, in general, not at all.
+
+    Parameters
+    ----------
+    task : Task
+    weights : sequence of (widths[l], widths[l - 1]) arrays
+        The start; one network, without a leading axis.
+    tolerance : float
+        A direction belongs to a subspace already if what is outside is below this, relative to the layer's norm.
+
+    Returns
+    -------
+    Reduction
+
+    Raises
+    ------
+    ValueError
+        If the weights do not chain from the task's inputs to its outputs.
+
+    Examples
+    --------
+    >>> from dlnlib import datasets, descent, initialization
+    >>> task = datasets.mnist().whitened()
+    >>> start = initialization.decoupled(task, [784, 300, 200, 10], u0=0.01, rng=0)
+    >>> small = reduce(task, start)
+    >>> small.widths
+    [10, 10, 10, 10]
+    >>> run = descent.gradient_descent(small.task, small.weights, 0.5, steps=50)
+    >>> full = descent.gradient_descent(task, start, 0.5, steps=50)
+    >>> all(np.allclose(a, b, atol=1e-12) for a, b in zip(small.lift(run.weights), full.weights))
+    True
+    """
+    layers = chained(weights, task.n_in, task.n_out)
+    tolerance = float(positive("tolerance", tolerance, ndim=0))
+    spaces = [_Subspace(width, tolerance) for width in (task.n_in, *(len(w) for w in layers))]
+    scales = [float(np.linalg.norm(w)) for w in layers]
+    spaces[0].add(task.sigma_yx.T, task.modes.s[0])
+    spaces[-1].add(task.sigma_yx, task.modes.s[0])
+    spaces[-1].add(layers[-1], scales[-1])
+
+    pending = [space.basis for space in spaces]  # the directions whose images have not been taken yet
+    while any(new.shape[1] for new in pending):
+        for i, new in enumerate(pending):
+            pending[i] = new[:, :0]
+            if i == 0 and task.sigma_xx is not None:
+                images = [(0, task.sigma_xx @ new, float(np.linalg.norm(task.sigma_xx)))]
+            else:
+                images = []
+            if i < len(layers):
+                images.append((i + 1, layers[i] @ new, scales[i]))
+            if i > 0:
+                images.append((i - 1, layers[i - 1].T @ new, scales[i - 1]))
+            for target, image, scale in images:
+                pending[target] = np.hstack([pending[target], spaces[target].add(image, scale)])
+
+    frames = [space.basis if space.basis.shape[1] < len(space.basis) else np.eye(len(space.basis)) for space in spaces]
+    if all(frame.shape[1] == len(frame) for frame in frames):
+        return Reduction(task, layers, frames, layers)
+    first, last = frames[0], frames[-1]
+    small_task = Task(
+        last.T @ task.sigma_yx @ first,
+        None if task.sigma_xx is None else _symmetric(first.T @ task.sigma_xx @ first),
+        task.trace_yy,
+        task.n_examples,
+    )
+    small = [after.T @ w @ before for w, (before, after) in zip(layers, itertools.pairwise(frames), strict=True)]
+    return Reduction(small_task, small, frames, layers)
+
+
+def _symmetric(matrix: Array) -> Array:
+    return np.asarray((matrix + matrix.T) / 2)
+
+
+class _Subspace:
+    """A growing subspace, as an orthonormal basis."""
+
+    def __init__(self, dimension: int, tolerance: float) -> None:
+        self.basis = np.zeros((dimension, 0))
+        self.tolerance = tolerance
+
+    def add(self, vectors: Array, scale: float) -> Array:
+        """Take in the columns of `vectors`; return the new basis vectors that this needs."""
+        outside = vectors
+        for _ in range(2):  # twice, lest rounding leave a part inside
+            outside = outside - self.basis @ (self.basis.T @ outside)
+        u, s, _ = np.linalg.svd(outside, full_matrices=False)
+        room = len(self.basis) - self.basis.shape[1]
+        new: Array = u[:, s > self.tolerance * scale][:, :room]
+        self.basis = np.hstack([self.basis, new])
+        return new
 
 
 def reduce_outputs(task: Task, weights: Sequence[ArrayLike]) -> tuple[Task, list[Array]]:
@@ -18,7 +177,8 @@ def reduce_outputs(task: Task, weights: Sequence[ArrayLike]) -> tuple[Task, list
     in those and, outside them, one of at most as many dimensions as the last hidden layer has units. In the frame
     [U, Q], with Q R the QR decomposition of the outside component, the task is [U^T sigma_yx; 0] and the readout
     [U^T W_D; R]. The frame is orthonormal and contains everything, so that loss, hidden layers and mode strengths
-    are those of the full network at every step, in discrete time too and for nonlinear hidden layers.
+    are those of the full network at every step, in discrete time too; and for nonlinear hidden layers if the targets
+    are linear in the inputs, as they are for one-hot inputs (other targets leave the columns of U).
 
     Parameters
     ----------
