@@ -1,0 +1,182 @@
+"""Starts: what the exact theory asks of the decoupled one, and the distributions of the random ones."""
+
+import functools
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from dlnlib import Task, initialization
+
+repeatable = settings(derandomize=True, deadline=None, max_examples=60)
+
+
+def random_task(n_in, n_out, seed=0):
+    return Task(np.random.default_rng(seed).standard_normal((n_out, n_in)))
+
+
+def product(weights):
+    return functools.reduce(lambda before, w: w @ before, weights)
+
+
+@repeatable
+@given(
+    ends=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    hidden=st.lists(st.integers(1, 12), max_size=7),
+    seed=st.integers(0, 999),
+)
+def test_decoupled_layers_are_balanced_and_multiply_to_the_asked_strengths(ends, hidden, seed):
+    task, widths = random_task(*ends, seed), [ends[0], *hidden, ends[1]]
+    u, _, vt = np.linalg.svd(task.sigma_yx, full_matrices=False)
+    n_modes, depth = min(widths), len(widths) - 1
+    u0 = np.random.default_rng(seed).uniform(1e-3, 3, n_modes)
+    weights = initialization.decoupled(task, widths, u0, rng=seed)
+    assert [w.shape for w in weights] == list(zip(widths[1:], widths[:-1], strict=True))
+    np.testing.assert_allclose(product(weights), u[:, :n_modes] * u0 @ vt[:n_modes], atol=1e-11)
+    for before, after in itertools.pairwise(weights):
+        np.testing.assert_allclose(after.T @ after, before @ before.T, atol=1e-12)
+    for w in weights:
+        strengths = np.linalg.svd(w, compute_uv=False)
+        np.testing.assert_allclose(strengths[:n_modes], np.sort(u0 ** (1 / depth))[::-1], rtol=1e-10)
+        np.testing.assert_allclose(strengths[n_modes:], 0, atol=1e-12)
+
+
+def test_decoupled_takes_one_strength_for_all_modes():
+    task = random_task(6, 4)
+    one = initialization.decoupled(task, [6, 10, 8, 4], 1e-3, rng=0)
+    each = initialization.decoupled(task, [6, 10, 8, 4], np.full(4, 1e-3), rng=0)
+    for w, w_each in zip(one, each, strict=True):
+        np.testing.assert_array_equal(w, w_each)
+    np.testing.assert_allclose(task.modes.u.T @ product(one) @ task.modes.vt.T, 1e-3 * np.eye(4), atol=1e-15)
+
+
+def test_decoupled_hidden_frames_are_random():
+    task = random_task(3, 2)
+    first, second = (initialization.decoupled(task, [3, 4, 2], 1.0, rng=seed)[0] for seed in (0, 1))
+    assert np.abs(first - second).max() > 0.1
+
+
+@pytest.mark.parametrize("widths", [[4, 4], [3, 7], [7, 3], [5, 9, 2, 6]])
+@pytest.mark.parametrize("gain", [1.0, 2.5])
+def test_orthogonal_layers_are_orthonormal_on_their_narrow_side(widths, gain):
+    for w, n, m in zip(initialization.orthogonal(widths, 0, gain), widths[1:], widths[:-1], strict=True):
+        assert w.shape == (n, m)
+        narrow = w if n <= m else w.T
+        np.testing.assert_allclose(narrow @ narrow.T, gain**2 * np.eye(min(n, m)), atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+def test_orthogonal_layers_are_uniform_over_the_whole_group(n):
+    draws = np.stack(initialization.orthogonal([n] * 4001, rng=1))
+    error = 5 / np.sqrt(len(draws))
+    assert abs(np.mean(np.linalg.det(draws))) < error  # rotations and reflections alike
+    trace = np.trace(draws, axis1=1, axis2=2)
+    assert abs(np.mean(trace)) < error and abs(np.mean(trace**2) - 1) < 2 * error
+    np.testing.assert_allclose(np.mean(draws**4, axis=0), 3 / (n * (n + 2)), atol=error / 2)
+
+
+def test_entries_of_a_random_rotation_in_space_are_uniform():
+    square, tall, wide = (
+        np.stack(initialization.orthogonal([shape[1], shape[0]] * 1000, rng=2)[::2])
+        for shape in [(3, 3), (3, 2), (2, 3)]
+    )
+    for draws in (square, tall, wide):  # Archimedes: each coordinate of a random unit vector of space
+        for entry in draws.reshape(len(draws), -1).T:
+            assert stats.kstest(entry, stats.uniform(-1, 2).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("widths", [[300, 500, 100], [40, 40, 40, 40]])
+def test_gaussian_and_glorot_entries_are_normal_with_their_scale(widths):
+    shapes = list(zip(widths[1:], widths[:-1], strict=True))
+    scales = [np.sqrt(2 / (n + m)) for n, m in shapes]
+    for weights, expected in [
+        (initialization.gaussian(widths, 0.03, rng=3), [0.03] * len(shapes)),
+        (initialization.glorot(widths, rng=3), scales),
+    ]:
+        assert [w.shape for w in weights] == shapes
+        for w, scale in zip(weights, expected, strict=True):
+            assert abs(np.std(w) / scale - 1) < 5 / np.sqrt(2 * w.size)
+            assert stats.kstest(w.ravel() / scale, stats.norm.cdf).pvalue > 1e-3
+        assert abs(np.corrcoef(weights[0].ravel()[:1000], weights[1].ravel()[:1000])[0, 1]) < 5 / np.sqrt(1000)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda rng: initialization.decoupled(random_task(3, 2), [3, 4, 2], 0.1, rng),
+        lambda rng: initialization.orthogonal([3, 4, 2], rng),
+        lambda rng: initialization.gaussian([3, 4, 2], 0.1, rng),
+        lambda rng: initialization.glorot([3, 4, 2], rng),
+    ],
+    ids=["decoupled", "orthogonal", "gaussian", "glorot"],
+)
+def test_a_seed_is_a_start(start):
+    generator = np.random.default_rng(5)
+    first, *others = start(5), start(generator), start(generator), start(6)
+    equal = [all((a == b).all() for a, b in zip(first, other, strict=True)) for other in others]
+    assert equal == [True, False, False]
+
+
+def test_stack_puts_starts_side_by_side():
+    starts = [initialization.glorot([3, 4, 2], rng=seed) for seed in range(5)]
+    stacked = initialization.stack(starts)
+    assert [w.shape for w in stacked] == [(5, 4, 3), (5, 2, 4)]
+    for i, start in enumerate(starts):
+        for w, layer in zip(start, stacked, strict=True):
+            np.testing.assert_array_equal(layer[i], w)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: initialization.decoupled(random_task(3, 2), [2, 4, 3], 0.1, 0),
+            r"widths began with 2 and ended with 3; this task has 3 inputs and 2 outputs",
+        ),
+        (
+            lambda: initialization.decoupled(random_task(3, 2), [3, 4, 2], 0, 0),
+            r"u0 was 0; it must be greater than zero: at u0 = 0 a mode never moves",
+        ),
+        (lambda: initialization.decoupled(random_task(3, 2), [3, 4, 2], [0.1, -0.2], 0), r"u0 was -0.2"),
+        (
+            lambda: initialization.decoupled(random_task(3, 2), [3, 4, 2], [0.1, 0.1, 0.1], 0),
+            r"u0 had shape \(3,\); .* one strength for each of 2 modes",
+        ),
+        (lambda: initialization.decoupled(random_task(3, 2), [3, 1, 2], [0.1, 0.1], 0), r"each of 1 modes"),
+        (lambda: initialization.decoupled(random_task(3, 2), [3, 4, 2], np.nan, 0), r"u0 held NaN or infinity"),
+        (
+            lambda: initialization.orthogonal([3], 0),
+            r"widths was \[3\]; it must name at least the input and the output",
+        ),
+        (
+            lambda: initialization.gaussian([3, 0, 2], 1, 0),
+            r"widths\[1\] was 0; it must be a whole number of at least 1",
+        ),
+        (lambda: initialization.glorot([3, 2.5], 0), r"widths\[1\] was 2.5; it must be a whole number"),
+        (lambda: initialization.orthogonal([3, 2], 0, gain=0), r"gain was 0; it must be greater than zero"),
+        (
+            lambda: initialization.orthogonal([3, 2], 0, gain=[1, 2]),
+            r"gain had shape \(2,\); it must be a single number",
+        ),
+        (lambda: initialization.gaussian([3, 2], -1, 0), r"scale was -1; it must be greater than zero"),
+        (
+            lambda: initialization.gaussian([3, 2], "small", 0),
+            r"scale was 'small'; it must be an array of real numbers",
+        ),
+        (lambda: initialization.glorot([3, 2], None), r"rng was None; it must be a seed"),
+        (lambda: initialization.glorot([3, 2], 1.5), r"rng was 1.5; it must be a seed"),
+        (lambda: initialization.glorot([3, 2], True), r"rng was True; it must be a seed"),
+        (lambda: initialization.stack([]), r"starts was empty; it must hold at least one list of weights"),
+        (
+            lambda: initialization.stack([[np.ones((2, 3))], [np.ones((2, 4))]]),
+            r"starts held layers of shapes \[\[\(2, 3\)\], \[\(2, 4\)\]\]; all must have the same widths",
+        ),
+        (lambda: initialization.stack([[np.ones((2, 3))], [np.ones((2, 3))] * 2]), r"all must have the same widths"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

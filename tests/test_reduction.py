@@ -1,0 +1,153 @@
+"""The reduced network learns exactly as the full one does."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlnlib import Task, descent, initialization
+from dlnlib.reduction import reduce, reduce_outputs
+
+N_IN, N_OUT = 4, 30
+
+
+def samples():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20, N_IN)) @ rng.standard_normal((N_IN, N_IN)) / 2
+    return x, np.tanh(x @ rng.standard_normal((N_IN, N_OUT))) + 0.1 * rng.standard_normal((20, N_OUT))
+
+
+def starts(hidden):
+    return initialization.stack([initialization.glorot([N_IN, *hidden, N_OUT], rng=seed) for seed in range(2)])
+
+
+@pytest.mark.parametrize("hidden", [(), (3,), (7,), (50,), (6, 5), (9, 8, 7)])
+@pytest.mark.parametrize("white", [True, False])
+def test_linear_training_is_the_same(hidden, white):
+    task = Task.from_samples(*samples())
+    task, weights = task.whitened() if white else task, starts(hidden)
+    small_task, small_weights = reduce_outputs(task, weights)
+    last = hidden[-1] if hidden else N_IN
+    assert small_task.n_out == N_IN + min(last, N_OUT) and small_weights[-1].shape == (2, small_task.n_out, last)
+    full = descent.gradient_descent(task, weights, 0.01, steps=200, keep_weights=True)
+    small = descent.gradient_descent(small_task, small_weights, 0.01, steps=200, keep_weights=True)
+    assert (full.loss[:, -1] < 0.7 * full.loss[:, 0]).all()
+    np.testing.assert_allclose(small.loss, full.loss, rtol=1e-10)
+    np.testing.assert_allclose(small.modes, full.modes, rtol=0, atol=1e-10)
+    for layer, expected in zip(small.history[:-1], full.history[:-1], strict=True):
+        np.testing.assert_allclose(layer, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("hidden", [(7,), (6, 5)])
+@pytest.mark.parametrize("x", [np.eye(N_IN), samples()[0]], ids=["one-hot", "correlated"])
+def test_tanh_training_is_the_same_for_targets_linear_in_the_inputs(hidden, x):
+    y = x @ np.random.default_rng(1).standard_normal((N_IN, N_OUT))
+    task, weights = Task.from_samples(x, y), starts(hidden)
+    small_task, small_weights = reduce_outputs(task, weights)
+    small_y = x @ small_task.least_squares_map.T
+    full = descent.tanh_descent(x, y, weights, 0.01, steps=200, keep_weights=True)
+    small = descent.tanh_descent(x, small_y, small_weights, 0.01, steps=200, keep_weights=True)
+    assert (full.loss[:, -1] < 0.8 * full.loss[:, 0]).all()
+    np.testing.assert_allclose(small.loss, full.loss, rtol=1e-10)
+    np.testing.assert_allclose(small.modes, full.modes, rtol=0, atol=1e-10)
+    for layer, expected in zip(small.history[:-1], full.history[:-1], strict=True):
+        np.testing.assert_allclose(layer, expected, rtol=0, atol=1e-10)
+
+
+def test_the_reduced_task_keeps_what_is_known_of_the_data():
+    task = Task.from_samples(*samples()).whitened()
+    small, _ = reduce_outputs(task, starts((3,)))
+    assert (small.trace_yy, small.n_examples, small.whitening) == (task.trace_yy, 20, task.whitening)
+    np.testing.assert_allclose(small.modes.s[:N_IN], task.modes.s, rtol=1e-12)
+    assert abs(small.floor - task.floor) < 1e-12
+
+
+def test_a_single_start_stays_single():
+    task = Task.from_samples(*samples())
+    _, (w1, w2) = reduce_outputs(task, initialization.glorot([N_IN, 3, N_OUT], rng=0))
+    assert w1.shape == (3, N_IN) and w2.shape == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([np.ones((3, N_IN)), np.ones((N_OUT - 1, 3))], r"weights had shapes \[\(3, 4\), \(29, 3\)\]; .* 30 outputs"),
+        ([], r"weights had shapes \[\]; the last must have this task's 30 outputs"),
+        (np.ones((N_OUT, N_IN)), r"weights had shapes \[\(4,\)"),
+        ([np.ones((3, N_IN)), np.full((N_OUT, 3), np.nan)], r"weights\[1\] held NaN or infinity"),
+    ],
+    ids=["outputs", "empty", "not a list", "nan"],
+)
+def test_bad_weights_are_refused_by_name(weights, message):
+    with pytest.raises(ValueError, match=message):
+        reduce_outputs(Task.from_samples(*samples()), weights)
+
+
+def start_of(kind, task, hidden, seed):
+    widths = [task.n_in, *hidden, task.n_out]
+    if kind == "decoupled":
+        return initialization.decoupled(task, widths, 0.1, rng=seed)
+    return initialization.orthogonal(widths, rng=seed) if kind == "orthogonal" else initialization.glorot(widths, seed)
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(
+    ends=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    hidden=st.lists(st.integers(1, 20), max_size=4),
+    kind=st.sampled_from(["decoupled", "orthogonal", "glorot"]),
+    variances=st.sampled_from(["white", "two values", "many"]),
+    seed=st.integers(0, 99),
+)
+def test_the_reduced_network_lifts_back_to_the_full_one_at_every_step(ends, hidden, kind, variances, seed):
+    rng = np.random.default_rng(seed)
+    values = {"white": np.ones(ends[0]), "two values": 1.0 + np.arange(ends[0]) % 2, "many": 0.5 + rng.random(ends[0])}
+    axes = np.linalg.qr(rng.standard_normal((ends[0], ends[0]))).Q
+    sigma_xx = None if variances == "white" else axes * values[variances] @ axes.T
+    sigma_yx = rng.standard_normal((ends[1], 1)) @ rng.standard_normal((1, ends[0])) / np.prod(ends) ** 0.5
+    task = Task(sigma_yx, sigma_xx, 9.0)
+    start = start_of(kind, task, hidden, seed)
+    small = reduce(task, start)
+    assert all(few <= many for few, many in zip(small.widths, [ends[0], *hidden, ends[1]], strict=True))
+    for full_w, w in zip(start, small.lift(small.weights), strict=True):
+        np.testing.assert_allclose(w, full_w, rtol=0, atol=1e-12)
+    full_run = descent.gradient_descent(task, start, 0.05, steps=40)
+    small_run = descent.gradient_descent(small.task, small.weights, 0.05, steps=40)
+    np.testing.assert_allclose(small_run.loss, full_run.loss, rtol=1e-9)
+    for full_w, w in zip(full_run.weights, small.lift(small_run.weights), strict=True):
+        np.testing.assert_allclose(w, full_w, rtol=0, atol=1e-8)
+
+
+def test_wide_orthogonal_layers_reduce_to_three_neurons_for_each_output():
+    task = Task(np.random.default_rng(0).standard_normal((2, 40)))
+    small = reduce(task, initialization.orthogonal([40, 60, 60, 60, 2], rng=0))
+    assert small.reduced and max(small.widths) == 6 and small.widths[-1] == 2
+    decoupled = reduce(task, initialization.decoupled(task, [40, 60, 60, 2], 0.1, rng=0))
+    assert decoupled.widths == [2, 2, 2, 2]
+
+
+def test_a_random_gaussian_network_is_returned_as_it_is():
+    task = Task(np.random.default_rng(0).standard_normal((3, 6)))
+    start = initialization.gaussian([6, 8, 8, 3], 0.3, rng=0)
+    same = reduce(task, start)
+    assert same.task is task and not same.reduced and same.widths == [6, 8, 8, 3]
+    for w, given_w in zip(same.weights, start, strict=True):
+        np.testing.assert_array_equal(w, given_w)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda task, start: reduce(task, start[::-1]),
+            r"weights had shapes .* must chain from 40 inputs to 2 outputs",
+        ),
+        (lambda task, start: reduce(task, initialization.stack([start])), r"weights had shapes \[\(1, 9, 40\)"),
+        (lambda task, start: reduce(task, start, tolerance=0), r"tolerance was 0; it must be greater than zero"),
+        (lambda task, start: reduce(task, start).lift(start), r"weights had shapes .*; the small network's have"),
+    ],
+    ids=["order", "batch", "tolerance", "lift"],
+)
+def test_bad_arguments_of_reduce_are_refused_by_name(call, message):
+    task = Task(np.random.default_rng(0).standard_normal((2, 40)))
+    with pytest.raises(ValueError, match=message):
+        call(task, initialization.orthogonal([40, 9, 2], rng=0))
