@@ -139,9 +139,10 @@ def _draw_frame(draw: Callable[..., object], settings: Mapping[str, Any], with_p
     draw(**settings)
     figure = plt.gcf()
     svg, png = io.StringIO(), io.BytesIO()
-    with plt.rc_context({"svg.hashsalt": "dlnlib"}):  # the same ids in every build
+    # The same ids in every build; and a figure that was laid out by hand stays so (saving would bring a layout back).
+    with plt.rc_context({"svg.hashsalt": "dlnlib", "figure.constrained_layout.use": False}):
         figure.savefig(svg, format="svg", metadata={"Date": None})
-    if with_png:
-        figure.savefig(png, format="png")
+        if with_png:
+            figure.savefig(png, format="png")
     plt.close(figure)
     return svg.getvalue(), png.getvalue()

@@ -1,7 +1,6 @@
 """`mode_strength`, `learning_time` and `half_time` against 40-digit quadrature and 40-digit root finding."""
 
 import math
-import timeit
 
 import mpmath as mp
 import numpy as np
@@ -268,25 +267,3 @@ def test_ends_of_the_path():
 def test_bad_arguments_are_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_a_million_mode_times_a_second_and_a_hundred_times_the_integrator():
-    t, s, u0, depth = np.linspace(0, 60, 1000), np.linspace(1, 3, 10)[:, None], 1e-3, 5
-
-    def integrate():
-        return [
-            solve_ivp(
-                lambda _, u, s=s: depth * u ** (2 - 2 / depth) * (s - u),
-                (0, 60),
-                [u0],
-                t_eval=t,
-                rtol=1e-10,
-            )
-            for s in s[:, 0]
-        ]
-
-    exact.mode_strength(t, s, u0, depth)
-    ours = min(timeit.repeat(lambda: exact.mode_strength(t, s, u0, depth), number=1, repeat=15))
-    theirs = min(timeit.repeat(integrate, number=1, repeat=1))
-    # Bounds with room for a busy machine; a quiet core does about 2 million a second.
-    assert ours < 2e-2 and theirs / ours > 25

@@ -195,3 +195,15 @@ def test_bad_grids_are_refused_by_name(options, message):
     with pytest.raises(ValueError, match=message):
         explore(draw, alt="A test.", **options)
     assert plt.get_fignums() == []
+
+
+def test_a_figure_laid_out_by_hand_stays_so(monkeypatch):
+    monkeypatch.setitem(plt.rcParams, "figure.constrained_layout.use", True)
+    drawn = []
+
+    def by_hand(x):
+        drawn.append(plt.subplots(layout="none"))
+
+    explore(by_hand, alt="An empty frame.", x=[1])
+    figure, _ = drawn[0]
+    assert figure.get_layout_engine() is None

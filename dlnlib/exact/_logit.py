@@ -76,11 +76,13 @@ class Path:
         """Solve T(delta) = target by Householder's method; where `long`, `excess` is target less the whole plateau."""
         delta = self._first_guess(target)
         for _ in range(_MAX_STEPS):
-            shrinkage = self.shrinkage(delta)
-            x, growth = self.x0 / shrinkage, np.abs(np.log(shrinkage))
-            gap = self.gap0 * np.exp(-delta) / np.where(self.grows, shrinkage, 1.0)
+            decay = np.exp(-delta)
+            shrinkage = decay - self.x0 * np.expm1(-delta)
+            rise = -np.log(shrinkage)
+            x, growth = self.x0 / shrinkage, np.abs(rise)
+            gap = self.gap0 * decay / np.where(self.grows, shrinkage, 1.0)
             pull = np.where(self.grows, gap, -gap * x)  # 1 - x
-            speed = x**self.m
+            speed = self.x0**self.m * np.exp(self.m * rise)
             left = target - self.plateau(growth)
             if long.any():
                 left = np.where(long, 1 / (speed * np.where(long, self.m, 1.0)) + excess, left)
