@@ -2,10 +2,22 @@
 
 Each room is a module: `task` and `datasets` say what is learned, `initialization` where a network starts,
 `descent` trains it, `exact` predicts what training does, `reduction` shrinks a wide network without changing
-its trajectory, `figures` and `explore` draw.
+its trajectory, `stability` says how large its steps may be, `sweep` does many runs, `figures` and `explore` draw.
 """
 
-from . import datasets, descent, exact, explore, figures, initialization, reduction, task
+from . import datasets, descent, exact, explore, figures, initialization, reduction, stability, sweep, task
 from .task import Task
 
-__all__ = ["Task", "datasets", "descent", "exact", "explore", "figures", "initialization", "reduction", "task"]
+__all__ = [
+    "Task",
+    "datasets",
+    "descent",
+    "exact",
+    "explore",
+    "figures",
+    "initialization",
+    "reduction",
+    "stability",
+    "sweep",
+    "task",
+]

@@ -56,11 +56,15 @@ class Recorder:
         record_every: int,
         stop_below: float | None,
         kept: list[torch.Tensor] | None,
+        race: bool = False,
     ) -> None:
+        if race and stop_below is None:
+            raise ValueError("race was True and stop_below was None; a race needs the loss at which it is won")
         self.last_step = positive_int("steps", steps)
         self.record_every = positive_int("record_every", record_every)
         self.stop_below = -math.inf if stop_below is None else float(positive("stop_below", stop_below, ndim=0))
         self.kept = kept
+        self.race = race
         self.steps: list[int] = []
         self.loss: list[Array] = []
         self.modes: list[Array] = []
@@ -87,7 +91,8 @@ class Recorder:
         diverged = np.isfinite(self.diverged_at)
         reached = (losses < self.stop_below) & ~diverged
         self.reached_at[reached] = np.minimum(self.reached_at[reached], step)
-        stop = step == self.last_step or bool(np.all(diverged | np.isfinite(self.reached_at)))
+        arrived = np.isfinite(self.reached_at)
+        stop = step == self.last_step or bool(np.all(diverged | arrived) or (self.race and np.any(arrived)))
         if step % self.record_every == 0 or stop:
             self.steps.append(step)
             self.loss.append(np.where(diverged, np.inf, losses))
@@ -111,7 +116,7 @@ class Recorder:
             loss=unbatched(np.stack(self.loss, axis=1)),
             modes=unbatched(np.stack(self.modes, axis=1)),
             test_loss=unbatched(np.stack(self.test_loss, axis=1)) if self.test_loss else None,
-            weights=[unbatched(to_numpy(w)) for w in layers],
+            weights=[unbatched(w.detach().cpu().double().numpy()) for w in layers],
             history=[unbatched(np.stack(layer, axis=1)) for layer in zip(*self.history, strict=True)]
             if self.history
             else None,

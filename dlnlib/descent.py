@@ -30,6 +30,8 @@ def gradient_descent(
     record_every: int = 1,
     keep_weights: bool = False,
     stop_below: float | None = None,
+    race: bool = False,
+    overwrite_weights: bool = False,
     dtype: torch.dtype = torch.float64,
     device: str | torch.device = "cpu",
 ) -> Run:
@@ -61,6 +63,12 @@ def gradient_descent(
         Also keep all weights at every record.
     stop_below : float, optional
         Stop once every run of the batch has had a loss below this, or diverged.
+    race : bool
+        Stop as soon as the first run of the batch has had a loss below `stop_below`: to find the fastest of many
+        learning rates takes the steps of the fastest alone.
+    overwrite_weights : bool
+        Allow training to take place in the arrays of `weights` themselves, which saves a copy of the network; they
+        are copied all the same if torch cannot use them (another dtype or device, a batch made by broadcasting).
     dtype, device
         Where and in which precision torch computes; float64 on the CPU unless told.
 
@@ -94,7 +102,9 @@ def gradient_descent(
             f"test had {test.n_in} inputs and {test.n_out} outputs; "
             f"it must have this task's {task.n_in} and {task.n_out}"
         )
-    layers, rates, batch_shape = _prepare(task.n_in, task.n_out, weights, learning_rate, dtype, device)
+    layers, rates, batch_shape = _prepare(
+        task.n_in, task.n_out, weights, learning_rate, dtype, device, overwrite_weights
+    )
     sigma_yx = torch.tensor(task.sigma_yx, dtype=dtype, device=device)
     sigma_xx = None if task.sigma_xx is None else torch.tensor(task.sigma_xx, dtype=dtype, device=device)
     # A network read from its outputs to its inputs is a network too, on the transposed task: take the narrow way.
@@ -123,7 +133,7 @@ def gradient_descent(
         modes = np.einsum("om,boi,mi->bm", task.modes.u, w, task.modes.vt, optimize=True)
         return modes, None if test is None else test.loss(w)
 
-    recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None)
+    recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None, race)
     for step in range(steps + 1):
         end_to_end, beyond = forward()
         error = sigma_yx - (end_to_end if sigma_xx is None else end_to_end @ sigma_xx)
@@ -211,8 +221,9 @@ def _prepare(
     learning_rate: ArrayLike,
     dtype: torch.dtype,
     device: str | torch.device,
+    overwrite: bool = False,
 ) -> tuple[list[torch.Tensor], torch.Tensor, tuple[int, ...]]:
-    """Copy the start into tensors with one batch axis, with a rate for each batch member; check that all fits."""
+    """Put the start into tensors with one batch axis, with a rate for each batch member; check that all fits."""
     arrays = chained(weights, n_in, n_out, ndims=(2, 3))
     rates = positive("learning_rate", learning_rate)
     try:
@@ -225,5 +236,11 @@ def _prepare(
             "they must be single or share one batch axis"
         )
     n_runs = math.prod(batch_shape)
-    layers = [torch.tensor(np.broadcast_to(w, (n_runs, *w.shape[-2:])), dtype=dtype, device=device) for w in arrays]
+    layers = []
+    for w in arrays:
+        shape = (n_runs, *w.shape[-2:])
+        if overwrite and w.flags.writeable and w.size == math.prod(shape):
+            layers.append(torch.as_tensor(w.reshape(shape), dtype=dtype, device=device))
+        else:
+            layers.append(torch.tensor(np.broadcast_to(w, shape), dtype=dtype, device=device))
     return layers, torch.tensor(rates, dtype=dtype, device=device).reshape(-1, 1, 1), batch_shape

@@ -229,6 +229,40 @@ def test_stops_once_all_runs_have_been_below_the_threshold(train):
     assert np.isinf(full.reached_at).all()
 
 
+def test_a_race_ends_with_its_winner():
+    task = Task.from_samples(*correlated_samples(5, 3))
+    weights, rates = initialization.orthogonal([5, 6, 3], rng=0), [0.005, 0.03, 0.01, 1e3]
+    full = descent.gradient_descent(task, weights, rates, 60)
+    threshold = 0.5 * (full.loss[0, 0] + full.loss[0, -1])
+    race = descent.gradient_descent(task, weights, rates, 60, stop_below=threshold, race=True, record_every=60)
+    won_at = np.argmax(full.loss[1] < threshold)
+    np.testing.assert_array_equal(race.reached_at, [np.inf, won_at, np.inf, np.inf])
+    assert race.steps[-1] == won_at and list(race.diverged) == [False, False, False, True]
+    np.testing.assert_array_equal(race.loss[1, -1], full.loss[1, won_at])
+    lost = descent.gradient_descent(task, weights, [1e3, 2e3], 60, stop_below=threshold, race=True)
+    assert lost.diverged.all() and lost.steps[-1] < 60
+    with pytest.raises(ValueError, match="race was True and stop_below was None; a race needs the loss"):
+        descent.gradient_descent(task, weights, rates, 60, race=True)
+
+
+def test_training_may_take_place_in_the_given_arrays():
+    task = Task.from_samples(*correlated_samples(5, 3))
+    start = initialization.orthogonal([5, 6, 3], rng=0)
+    kept = [w.copy() for w in start]
+    apart = descent.gradient_descent(task, start, 0.03, 20)
+    for w, original in zip(start, kept, strict=True):
+        np.testing.assert_array_equal(w, original)
+    single = descent.gradient_descent(task, start, 0.03, 20, dtype=torch.float32, overwrite_weights=True)
+    batch = descent.gradient_descent(task, start, [0.03, 0.01], 20, overwrite_weights=True)
+    for w, original in zip(start, kept, strict=True):
+        np.testing.assert_array_equal(w, original)
+    here = descent.gradient_descent(task, start, 0.03, 20, overwrite_weights=True)
+    for w, given_w, expected in zip(here.weights, start, apart.weights, strict=True):
+        assert np.shares_memory(w, given_w)
+        np.testing.assert_array_equal(w, expected)
+    assert not any(np.shares_memory(w, g) for run in (single, batch) for w, g in zip(run.weights, start, strict=True))
+
+
 def test_having_been_below_the_threshold_once_is_enough():
     start = [np.array([[[0.9]], [[0.0]]])]  # one leaves the solution, 1, in ever larger swings; the other approaches it
     run = descent.gradient_descent(Task([[1.0]]), start, [2.1, 0.1], steps=60, stop_below=0.01)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlnlib import Task, descent, initialization
+from dlnlib import Task, datasets, descent, initialization
 from dlnlib.reduction import reduce, reduce_outputs
 
 N_IN, N_OUT = 4, 30
@@ -90,7 +90,7 @@ def start_of(kind, task, hidden, seed):
     return initialization.orthogonal(widths, rng=seed) if kind == "orthogonal" else initialization.glorot(widths, seed)
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(
     ends=st.tuples(st.integers(1, 12), st.integers(1, 12)),
     hidden=st.lists(st.integers(1, 20), max_size=4),
@@ -112,9 +112,27 @@ def test_the_reduced_network_lifts_back_to_the_full_one_at_every_step(ends, hidd
         np.testing.assert_allclose(w, full_w, rtol=0, atol=1e-12)
     full_run = descent.gradient_descent(task, start, 0.05, steps=40)
     small_run = descent.gradient_descent(small.task, small.weights, 0.05, steps=40)
-    np.testing.assert_allclose(small_run.loss, full_run.loss, rtol=1e-9)
+    np.testing.assert_allclose(small_run.loss, full_run.loss, rtol=1e-12)
+    np.testing.assert_allclose(small_run.modes[:, 0], full_run.modes[:, 0], rtol=0, atol=1e-12)
     for full_w, w in zip(full_run.weights, small.lift(small_run.weights), strict=True):
-        np.testing.assert_allclose(w, full_w, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(w, full_w, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("depth", "rate"), [(4, 2.0), (9, 1.0), (19, 1.0)])
+def test_a_network_of_width_1000_on_mnist_is_followed_exactly(depth, rate):
+    """Figure 4 of the paper: the full network at three of its depths, to the end of the race."""
+    task = datasets.mnist().whitened()
+    start = initialization.decoupled(task, [784, *[1000] * (depth - 1), 10], 1e-3, rng=0)
+    small = reduce(task, start)
+    assert small.widths == [10] * (depth + 1)
+    race = {"learning_rate": rate, "steps": 300, "stop_below": 1.3e4 / 50_000}
+    small_run = descent.gradient_descent(small.task, small.weights, **race)
+    full_run = descent.gradient_descent(task, start, **race)
+    assert small_run.reached_at == full_run.reached_at < 300
+    np.testing.assert_allclose(small_run.loss, full_run.loss, rtol=1e-9)
+    np.testing.assert_allclose(small_run.modes, full_run.modes, rtol=0, atol=1e-9)
+    for full_w, w in zip(full_run.weights, small.lift(small_run.weights), strict=True):
+        np.testing.assert_allclose(w, full_w, rtol=0, atol=1e-9)
 
 
 def test_wide_orthogonal_layers_reduce_to_three_neurons_for_each_output():

@@ -1,0 +1,31 @@
+"""Functions for the sweeps of test_sweep.py, in a module so that other processes can import them."""
+
+import os
+import time
+from pathlib import Path
+
+
+def square(x):
+    return {"square": x * x, "process": os.getpid()}
+
+
+def picky(x):
+    if x == 2:
+        raise ZeroDivisionError("two is not allowed")
+    return x
+
+
+def slow(x, calls):
+    """Leave a mark for every call, so that repeated ones are seen."""
+    with Path(calls).open("a") as file:
+        file.write(f"{x}\n")
+    time.sleep(0.05)
+    return x
+
+
+if __name__ == "__main__":
+    import sys
+
+    from dlnlib import sweep
+
+    sweep.sweep(slow, sweep.grid(x=range(60), calls=[sys.argv[2]]), sys.argv[1], progress=False)

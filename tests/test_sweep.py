@@ -1,0 +1,144 @@
+"""`sweep`: kill it, tear its file, let points fail; every finished point is kept and none is computed twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sweep_points
+
+from dlnlib.sweep import SweepError, grid, sweep
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+def lines(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_grid_is_every_combination():
+    points = grid(a=[1, 2], b="xyz", c=[None])
+    assert len(points) == 6 and points[1] == {"a": 1, "b": "y", "c": None} and points[3]["a"] == 2
+
+
+def test_processes_by_default(tmp_path):
+    results = sweep(sweep_points.square, grid(x=[5, 3, 4]), tmp_path / "r.jsonl", progress=False)
+    assert [r["square"] for r in results] == [25, 9, 16]
+    assert os.getpid() not in {r["process"] for r in results}
+
+
+def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path):
+    file, calls = tmp_path / "r.jsonl", tmp_path / "calls"
+    command = [sys.executable, HERE / "sweep_points.py", file, calls]
+    kept = 0
+    for _ in range(2):
+        run = subprocess.Popen(command, start_new_session=True)
+        deadline = time.monotonic() + 60
+        while run.poll() is None and (len(file.read_bytes().splitlines()) if file.exists() else 0) < kept + 8:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        now = file.read_bytes().count(b"\n")
+        assert kept + 8 <= now < 60
+        kept = now
+    finished_before = {line["point"]["x"] for line in lines(file)}
+    called_before = Counter(calls.read_text().split())
+    subprocess.run(command, check=True)
+    again = Counter(calls.read_text().split()) - called_before
+    assert sorted(map(int, again)) == sorted(set(range(60)) - finished_before) and set(again.values()) == {1}
+    assert sorted(line["result"] for line in lines(file)) == list(range(60))
+
+
+@pytest.mark.parametrize("cut", [1, 10, 40, 70])
+def test_a_torn_last_line_is_dropped_and_its_point_computed_again(tmp_path, threads, cut):
+    file, calls = tmp_path / "r.jsonl", tmp_path / "calls"
+    points = grid(x=[1, 2, 3], calls=[str(calls)])
+    sweep(sweep_points.slow, points, file, executor=threads, progress=False)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-cut])
+    assert sweep(sweep_points.slow, points, file, executor=threads, progress=False) == [1, 2, 3]
+    assert sorted(file.read_bytes().splitlines()) == sorted(whole.splitlines())
+    assert sorted(Counter(calls.read_text().split()).values()) == [1, 1, 2]
+
+
+def test_a_failing_point_is_named_and_takes_no_other_down(tmp_path, threads):
+    file = tmp_path / "r.jsonl"
+    with pytest.raises(SweepError, match=r'1 of 4 points failed.*\n{"x": 2}: ZeroDivisionError: two is not') as raised:
+        sweep(sweep_points.picky, grid(x=[1, 2, 3, 4]), file, executor=threads, progress=False)
+    ((point, error),) = raised.value.failures
+    assert point == {"x": 2} and isinstance(error, ZeroDivisionError)
+    assert sorted(line["result"] for line in lines(file)) == [1, 3, 4]
+    assert sweep(sweep_points.picky, grid(x=[4, 1]), file, executor=threads, progress=False) == [4, 1]
+
+
+def test_a_result_that_json_cannot_hold_is_a_failure_of_its_point(tmp_path, threads):
+    with pytest.raises(SweepError, match="is a complex; points and results must be"):
+        sweep(lambda x: x * 1j, grid(x=[1]), tmp_path / "r.jsonl", executor=threads, progress=False)
+    assert (tmp_path / "r.jsonl").read_text() == ""
+
+
+def test_numpy_goes_in_and_comes_out_as_numbers(tmp_path, threads):
+    def squares(x, depth):
+        return {"x": x**2, "all": np.arange(3) * x, "nothing": np.inf * depth}
+
+    points = grid(x=np.array([0.1, 0.2]), depth=[float("inf")])
+    first = sweep(squares, points, tmp_path / "r.jsonl", executor=threads, progress=False)
+    again = sweep(squares, points, tmp_path / "r.jsonl", executor=threads, progress=False)
+    assert first == again == [{"x": x**2, "all": [0.0, x, 2 * x], "nothing": float("inf")} for x in (0.1, 0.2)]
+
+
+def test_points_are_told_apart_by_value_not_by_order(tmp_path, threads):
+    file, calls = tmp_path / "r.jsonl", tmp_path / "calls"
+    points = [{"x": 1, "calls": str(calls)}, {"calls": str(calls), "x": 1}]
+    assert sweep(sweep_points.slow, points, file, executor=threads, progress=False) == [1, 1]
+    assert calls.read_text() == "1\n"
+
+
+def test_a_dask_cluster(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**settings) as cluster, distributed.Client(cluster) as client:
+        executor = client.get_executor()
+        with pytest.raises(SweepError, match="1 of 5 points failed"):
+            sweep(sweep_points.picky, grid(x=range(5)), tmp_path / "p.jsonl", executor=executor, progress=False)
+        results = sweep(sweep_points.square, grid(x=range(5)), tmp_path / "s.jsonl", executor=executor, progress=False)
+    assert [r["square"] for r in results] == [0, 1, 4, 9, 16]
+    assert os.getpid() not in {r["process"] for r in results}
+    assert sorted(line["result"] for line in lines(tmp_path / "p.jsonl")) == [0, 1, 3, 4]
+
+
+def test_the_bar_counts_what_was_there_before(tmp_path, threads, capsys):
+    sweep(sweep_points.picky, grid(x=[1, 3]), tmp_path / "r.jsonl", executor=threads)
+    capsys.readouterr()
+    sweep(sweep_points.picky, grid(x=[1, 3, 5, 7]), tmp_path / "r.jsonl", executor=threads)
+    assert "2/4" in capsys.readouterr().err
+
+
+def test_bad_arguments_are_refused(tmp_path, threads):
+    file = tmp_path / "r.jsonl"
+    with pytest.raises(ValueError, match=r"function was .*<lambda>, which other processes cannot import"):
+        sweep(lambda x: x, grid(x=[1]), file)
+    with pytest.raises(ValueError, match=r"is a set; points and results must be what JSON can hold"):
+        sweep(sweep_points.picky, [{"x": {1}}], file, executor=threads)
+    sweep(sweep_points.picky, grid(x=[1]), file, executor=threads, progress=False)
+    with pytest.raises(ValueError, match=r"held results of sweep_points.picky; a sweep of sweep_points.square must"):
+        sweep(sweep_points.square, grid(x=[1]), file, executor=threads)
+    file.write_text("loss,step\n1,2\n")
+    with pytest.raises(ValueError, match=r"line 1 of .* was b'loss,step'; it must be a result of a sweep"):
+        sweep(sweep_points.picky, grid(x=[1]), file, executor=threads)
+    assert file.read_text() == "loss,step\n1,2\n"
