@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test lab notebooks clean
+.PHONY: help book test lab notebooks bench clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ lab: $(INSTALLED) ## open the chapters in JupyterLab
 
 notebooks: $(INSTALLED) ## re-execute the notebooks in place and store their text outputs
 	@$(RUN) scripts/notebooks.py chapters
+
+bench: $(INSTALLED) ## measure how fast everything is (some minutes), for the page "How fast"
+	@$(RUN) benchmarks/run.py
 
 clean: ## remove everything that was built or installed
 	rm -rf _build $(VENV) web/node_modules dlnlib.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

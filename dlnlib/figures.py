@@ -86,11 +86,16 @@ def theory_and_simulation(
     x_theory, theory : (n,) and (n, n_curves) arrays
     x_simulation, simulation : (m,) and (m, n_curves) arrays
     labels : sequence of str
-        Written to the right of each curve's end.
+        Written to the right of the ends of the curves, the first ones if there are fewer.
     colors : sequence of colours, optional
         One for each curve; the palette unless told.
     marks : int
         How many of the m simulated points to mark, evenly spread.
+
+    Raises
+    ------
+    ValueError
+        If theory and simulation are not the same number of curves, or colours or labels do not fit that number.
 
     Examples
     --------
@@ -108,9 +113,15 @@ def theory_and_simulation(
         raise ValueError(
             f"theory held {theory.shape[1]} curves and simulation {simulation.shape[1]}; they must pair up"
         )
+    n_curves = theory.shape[1]
+    colors = list(colors) if colors is not None else [PALETTE[i % len(PALETTE)] for i in range(n_curves)]
+    if len(labels) > n_curves or len(colors) != n_curves:
+        raise ValueError(
+            f"there were {len(colors)} colours and {len(labels)} labels for {n_curves} curves; "
+            "there must be one colour for each, and at most one label"
+        )
     x_simulation = finite("x_simulation", x_simulation, ndim=1)
     shown = np.unique(np.linspace(0, len(x_simulation) - 1, marks).astype(int))
-    colors = colors or [PALETTE[i % len(PALETTE)] for i in range(theory.shape[1])]
     for i, color in enumerate(colors):
         ax.plot(x_theory, theory[:, i], color=color)
         ax.plot(x_simulation[shown], simulation[shown, i], "o", color=color, markerfacecolor="white")

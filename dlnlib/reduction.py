@@ -77,8 +77,9 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
     frames B_l of the subspaces the weights B_{l+1}^T W_l B_l are a network of its own, whose trajectory, in discrete
     time and at any learning rate, is that of the full one.
 
-    Decoupled starts on white inputs reduce to one neuron for each mode in every layer; orthogonal hidden layers to
-    at most three for each output; wide random Gaussian layers, in general, not at all.
+    On white inputs decoupled starts reduce to one neuron for each mode in every layer, orthogonal layers to at most
+    three for each output; wide random Gaussian layers, in general, not at all. Inputs that vary in some directions
+    only, or not equally in all, need more in the first layers.
 
     Parameters
     ----------
@@ -119,6 +120,7 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
     spaces[-1].add(layers[-1], scales[-1])
 
     pending = [space.basis for space in spaces]  # the directions whose images have not been taken yet
+    carried: list[list[Array]] = [[] for _ in layers]  # what each layer makes of the basis below it
     while any(new.shape[1] for new in pending):
         for i, new in enumerate(pending):
             pending[i] = new[:, :0]
@@ -127,7 +129,8 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
             else:
                 images = []
             if i < len(layers):
-                images.append((i + 1, layers[i] @ new, scales[i]))
+                carried[i].append(layers[i] @ new)
+                images.append((i + 1, carried[i][-1], scales[i]))
             if i > 0:
                 images.append((i - 1, layers[i - 1].T @ new, scales[i - 1]))
             for target, image, scale in images:
@@ -143,7 +146,10 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
         task.trace_yy,
         task.n_examples,
     )
-    small = [after.T @ w @ before for w, (before, after) in zip(layers, itertools.pairwise(frames), strict=True)]
+    small = [
+        after.T @ (w if before.shape[1] == len(before) else np.hstack(images))
+        for w, images, before, after in zip(layers, carried, frames[:-1], frames[1:], strict=True)
+    ]
     return Reduction(small_task, small, frames, layers)
 
 

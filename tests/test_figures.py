@@ -108,6 +108,18 @@ def test_bad_curves_are_refused_by_name(ax, arguments, message):
         figures.theory_and_simulation(ax, *arguments)
 
 
+@pytest.mark.parametrize("options", [{"labels": list("abcd")}, {"colors": ["red"] * 2}, {"colors": ["red"] * 4}])
+def test_colours_and_labels_must_fit_the_curves(ax, options):
+    with pytest.raises(ValueError, match=r"there were . colours and . labels for 3 curves; there must be one colour"):
+        draw(ax, **options)
+    assert not ax.lines
+
+
+def test_colours_may_be_an_array(ax):
+    draw(ax, colors=np.eye(3))
+    assert ax.lines[2].get_color().tolist() == [0, 1, 0]
+
+
 def test_the_palette_can_be_told_apart_by_all_readers():
     colors = {tuple(round(255 * part) for part in to_rgb(color)) for color in figures.PALETTE}
     assert len(colors) == 7 and colors <= OKABE_ITO

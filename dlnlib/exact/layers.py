@@ -69,8 +69,8 @@ def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *
            [ 0.991 ,  0.8615,  1.1714]])
     """
     t, layers = at_least("t", t, 0), finite("layers0", layers0, ndim=1)
-    variance = float(positive("input_variance", input_variance))
-    s, tau = float(positive("s", s)) / variance, float(positive("tau", tau)) / variance
+    variance = float(positive("input_variance", input_variance, ndim=0))
+    s, tau = float(positive("s", s, ndim=0)) / variance, float(positive("tau", tau, ndim=0)) / variance
     if layers.size == 0:
         raise ValueError("layers0 was empty; it must hold the strength of at least one layer")
     smallest = int(np.argmin(np.abs(layers)))

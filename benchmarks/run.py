@@ -1,0 +1,349 @@
+"""How fast, as ratios: contenders take turns in one process, medians over the turns; `make bench` runs all of it.
+
+Everything goes to a small file, results.json, which the book's page "How fast" shows. Give `--quick` to try the
+benchmarks at toy sizes, and `--out` to write elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+import torch
+from scipy.integrate import solve_ivp
+from tqdm import tqdm
+
+from dlnlib import Task, datasets, descent, exact, initialization, reduction, sweep
+
+HERE = Path(__file__).resolve().parent
+LAYERS_OF_NEURONS = [3, 5, 8, 10, 14, 20, 28, 36, 44, 54, 64, 74, 84, 94, 100]  # the paper's figure 4
+IMAGES = 50_000
+THRESHOLD = 1.3e4 / IMAGES
+RATES = IMAGES * np.logspace(-4, -7, 20)
+
+
+def main() -> None:
+    """Run every benchmark and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="toy sizes: to see that the benchmarks run, not how fast")
+    parser.add_argument("--out", type=Path, default=HERE / "results.json", help="where to write the results")
+    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak:
+        print(peak_of_a_run(options.peak))
+        return
+    sizes = Sizes(options.quick)
+    results: dict[str, Any] = {"machine": describe_machine()}
+    for benchmark in (full_batch_step, bandwidth, memory, figure_4, race, growth, closed_forms):
+        print(benchmark.__name__.replace("_", " "), "...", flush=True)
+        results[benchmark.__name__] = benchmark(sizes)
+    options.out.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"written to {options.out}")
+
+
+class Sizes:
+    """The sizes of all benchmarks, full or toy."""
+
+    def __init__(self, quick: bool) -> None:
+        self.width = 20 if quick else 1000
+        self.deepest = 6 if quick else 99
+        self.samples = 200 if quick else IMAGES
+        self.layers_of_neurons = [3, 5] if quick else LAYERS_OF_NEURONS
+        self.depths = [4, 8] if quick else [12, 25, 50, 99]
+        self.widths = [8, 16] if quick else [125, 250, 500, 1000, 2000]
+        self.examples = [50, 500] if quick else [500, 5_000, 50_000]
+        self.turns = 2 if quick else 7
+        self.few_turns = 1 if quick else 3
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what the figures depend on."""
+    cpu = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        names = [line.split(":")[1].strip() for line in information.read_text().splitlines() if "model name" in line]
+        cpu = names[0] if names else cpu
+    return {
+        "processor": cpu,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def take_turns(turns: int, **contenders: Callable[[], object]) -> dict[str, float]:
+    """Return each contender's median time in seconds, every one run once a turn after a first turn to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in tqdm(range(turns + 1), leave=False):
+        for name, run in contenders.items():
+            begin = time.perf_counter()
+            run()
+            if turn:
+                times[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(measured) for name, measured in times.items()}
+
+
+def samples_with_the_moments_of(task: Task, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Make samples of exactly these moments: to a full-batch loop as good as the images, and as expensive."""
+    values, axes = np.linalg.eigh(task.sigma_xx)
+    kept = values > 1e-13 * values[-1]
+    root, inverse = axes[:, kept] * np.sqrt(values[kept]), axes[:, kept] / np.sqrt(values[kept])
+    linear = task.sigma_yx @ inverse
+    missing = task.trace_yy - np.sum(linear**2)  # of the targets, in no linear relation to the inputs
+    rng = np.random.default_rng(0)
+    frame = np.linalg.qr(rng.standard_normal((number, root.shape[1] + task.n_out)))[0] * math.sqrt(number)
+    inner, outer = np.hsplit(frame, [root.shape[1]])
+    return inner @ root.T, inner @ linear.T + outer * math.sqrt(missing / task.n_out)
+
+
+def full_batch_step(sizes: Sizes) -> dict[str, float]:
+    """One step on MNIST: ours, plain PyTorch on the samples, plain PyTorch on the moments."""
+    task = datasets.mnist()
+    if sizes.samples < task.n_in + task.n_out:
+        rng = np.random.default_rng(0)
+        task = Task.from_samples(rng.standard_normal((300, 12)), rng.standard_normal((300, 10)))
+    x, y = map(torch.tensor, samples_with_the_moments_of(task, sizes.samples))
+    start = initialization.glorot([task.n_in, *[sizes.width] * 3, task.n_out], rng=0)
+    rate = 0.01
+    sigma_yx, sigma_xx = torch.tensor(task.sigma_yx), torch.tensor(task.sigma_xx)
+
+    def plain(loss_of: Callable[[torch.nn.Sequential], torch.Tensor]) -> tuple[Callable[[], None], list[float]]:
+        layers = [torch.nn.Linear(w.shape[1], w.shape[0], bias=False, dtype=torch.float64) for w in start]
+        for layer, w in zip(layers, start, strict=True):
+            layer.weight = torch.nn.Parameter(torch.tensor(w))
+        network = torch.nn.Sequential(*layers)
+        optimizer = torch.optim.SGD(network.parameters(), lr=rate)
+        losses: list[float] = []
+
+        def step() -> None:
+            optimizer.zero_grad()
+            loss = loss_of(network)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+
+        return step, losses
+
+    def loss_on_samples(network: torch.nn.Sequential) -> torch.Tensor:
+        return 0.5 * ((network(x) - y) ** 2).sum(dim=1).mean()
+
+    def loss_on_moments(network: torch.nn.Sequential) -> torch.Tensor:
+        w = torch.eye(task.n_in, dtype=torch.float64)
+        for layer in network:
+            w = layer.weight @ w
+        return 0.5 * (task.trace_yy - 2 * (w * sigma_yx).sum() + ((w @ sigma_xx) * w).sum())
+
+    on_samples, sample_losses = plain(loss_on_samples)
+    on_moments, moment_losses = plain(loss_on_moments)
+    ours = [w.copy() for w in start]
+    steps = 20
+
+    def our_steps() -> None:
+        descent.gradient_descent(task, ours, rate, steps, record_every=steps, overwrite_weights=True)
+
+    times = take_turns(sizes.few_turns, ours=our_steps, samples=on_samples, moments=on_moments)
+    our_loss = descent.gradient_descent(task, start, rate, len(sample_losses) - 1).loss
+    apart = max(float(np.abs(our_loss / losses - 1).max()) for losses in map(np.array, (sample_losses, moment_losses)))
+    ours_per_step = times["ours"] / steps
+    return {
+        "samples": sizes.samples,
+        "milliseconds": 1e3 * ours_per_step,
+        "times faster than on samples": times["samples"] / ours_per_step,
+        "times faster than on moments": times["moments"] / ours_per_step,
+        "largest relative difference of the losses": apart,
+    }
+
+
+def deep_start(task: Task, depth: int, width: int) -> list[np.ndarray]:
+    """Return Gaussian weights whose products neither grow nor vanish on average: speed is all that counts."""
+    return initialization.glorot([task.n_in, *[width] * (depth - 1), task.n_out], rng=0)
+
+
+def bandwidth(sizes: Sizes) -> dict[str, float]:
+    """Bytes of weights moved a second in the deepest network, against copying memory; four passes a step."""
+    task = datasets.mnist().whitened()
+    weights = deep_start(task, sizes.deepest, sizes.width)
+    size = sum(w.nbytes for w in weights)
+    source = torch.zeros(size // 8, dtype=torch.float64)
+    target = torch.ones_like(source)
+    steps = 3
+
+    def train() -> None:
+        descent.gradient_descent(task, weights, 1e-6, steps, record_every=steps, overwrite_weights=True)
+
+    def check_only() -> None:  # what a run costs before its first step
+        descent.gradient_descent(task, weights, 1e-6, 1, record_every=1, overwrite_weights=True)
+
+    times = take_turns(sizes.few_turns, copy=lambda: target.copy_(source), train=train, check=check_only)
+    step = (times["train"] - times["check"]) / (steps - 1)
+    copied, moved = 2 * size / times["copy"], 4 * size / step
+    return {
+        "depth": sizes.deepest,
+        "width": sizes.width,
+        "gigabytes of weights": size / 1e9,
+        "gigabytes moved a second": moved / 1e9,
+        "gigabytes copied a second": copied / 1e9,
+        "fraction of copying": moved / copied,
+    }
+
+
+def memory(sizes: Sizes) -> dict[str, float]:
+    """Peak memory of the deepest run, over its weights; in a process of its own."""
+    command = [sys.executable, __file__, "--peak", str(sizes.deepest)]
+    peak, size = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    return {"depth": sizes.deepest, "peak over weights": peak / size}
+
+
+def peak_of_a_run(depth: int) -> str:
+    """Return the peak memory that weights and training add to the process, and the weights' size, in bytes."""
+    task = datasets.mnist().whitened()
+    warm = deep_start(task, 2, 10)
+    descent.gradient_descent(task, warm, 1e-6, 1)
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    weights = deep_start(task, depth, 1000)
+    descent.gradient_descent(task, weights, 1e-6, 2, overwrite_weights=True)
+    # Not getrusage, which counts what the parent process had.
+    (peak,) = [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+    return f"{1024 * int(peak) - before} {sum(w.nbytes for w in weights)}"
+
+
+def figure_4(sizes: Sizes) -> dict[str, Any]:
+    """The whole sweep of figure 4: twenty rates at fifteen depths, from starts of width 1000."""
+    task = datasets.mnist().whitened()
+    options = {"learning_rate": RATES, "steps": 2000, "record_every": 2000, "stop_below": THRESHOLD, "race": True}
+
+    def wide(n_l: int) -> list[np.ndarray]:
+        return initialization.decoupled(task, [784, *[sizes.width] * (n_l - 2), 10], u0=1e-3, rng=0)
+
+    def fastest(n_l: int) -> dict[str, float]:
+        began = time.perf_counter()
+        start = wide(n_l)
+        built = time.perf_counter()
+        small = reduction.reduce(task, start)
+        run = descent.gradient_descent(small.task, small.weights, **options)
+        return {"steps": run.reached_at.min(), "built": built - began, "raced": time.perf_counter() - built}
+
+    results: list[dict[str, float]] = []
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as threads:
+            points = sweep.grid(n_l=sizes.layers_of_neurons[::-1])
+            file = Path(folder) / "sweep.jsonl"
+            results[:] = sweep.sweep(fastest, points, file, executor=threads, progress=False)
+
+    def unreduced_step() -> None:
+        descent.gradient_descent(task, weights, 0.1, 4, record_every=4, overwrite_weights=True)
+
+    weights = wide(sizes.layers_of_neurons[-1])
+    times = take_turns(sizes.few_turns, sweep=run, unreduced=unreduced_step)
+    built, raced, steps = (np.array([result[name] for result in results]) for name in ("built", "raced", "steps"))
+    per_layer = times["unreduced"] / 4 / (sizes.layers_of_neurons[-1] - 1)
+    layers = np.array(sizes.layers_of_neurons[::-1]) - 1
+    unreduced = float(np.sum(steps * layers) * len(RATES) * per_layer)
+    share = float(raced.sum() / (raced.sum() + built.sum()))
+    return {
+        "depths": len(sizes.layers_of_neurons),
+        "rates": len(RATES),
+        "seconds": times["sweep"] * share,
+        "seconds, building the starts too": times["sweep"],
+        "unreduced, extrapolated, seconds": unreduced,
+        "times faster": unreduced / (times["sweep"] * share),
+    }
+
+
+def race(sizes: Sizes) -> dict[str, float]:
+    """The fastest of twenty learning rates against that rate alone."""
+    task = datasets.mnist().whitened()
+    n_l = sizes.layers_of_neurons[-1]
+    small = reduction.reduce(
+        task, initialization.decoupled(task, [784, *[sizes.width] * (n_l - 2), 10], u0=1e-3, rng=0)
+    )
+    options = {"steps": 2000, "record_every": 2000, "stop_below": THRESHOLD}
+    won = descent.gradient_descent(small.task, small.weights, RATES, race=True, **options)
+    best = RATES[np.argmin(won.reached_at)]
+    times = take_turns(
+        sizes.turns,
+        race=lambda: descent.gradient_descent(small.task, small.weights, RATES, race=True, **options),
+        alone=lambda: descent.gradient_descent(small.task, small.weights, best, **options),
+    )
+    return {"rates": len(RATES), "race over the fastest alone": times["race"] / times["alone"]}
+
+
+def growth(sizes: Sizes) -> dict[str, Any]:
+    """Time per step as examples, depth and width grow: the exponent of a fitted power."""
+    rng = np.random.default_rng(0)
+    mnist = datasets.mnist().whitened()
+
+    def fit(sizes_tried: list[int], runs: dict[str, Callable[[], object]]) -> float:
+        times = take_turns(sizes.turns, **runs)
+        return float(np.polyfit(np.log(sizes_tried), np.log([times[str(n)] for n in sizes_tried]), 1)[0])
+
+    def trainer(task: Task, weights: list[np.ndarray], steps: int) -> Callable[[], object]:
+        return lambda: descent.gradient_descent(task, weights, 1e-6, steps, record_every=steps, overwrite_weights=True)
+
+    tasks = {n: Task.from_samples(rng.standard_normal((n, 100)), rng.standard_normal((n, 10))) for n in sizes.examples}
+    by_examples = {
+        str(n): trainer(task, initialization.glorot([100, 200, 10], rng=0), 200) for n, task in tasks.items()
+    }
+    by_depth = {str(n): trainer(mnist, deep_start(mnist, n, sizes.width), 5) for n in sizes.depths}
+    by_width = {str(n): trainer(mnist, deep_start(mnist, 6, n), 10) for n in sizes.widths}
+    return {
+        "examples": {"tried": sizes.examples, "exponent": fit(sizes.examples, by_examples)},
+        "depth": {"tried": sizes.depths, "exponent": fit(sizes.depths, by_depth)},
+        "width": {"tried": sizes.widths, "exponent": fit(sizes.widths, by_width)},
+    }
+
+
+def closed_forms(sizes: Sizes) -> list[dict[str, float]]:
+    """Ten modes at a thousand times, depth 5, against SciPy's integrator at a relative tolerance of 1e-10."""
+    s, depth = np.linspace(1, 3, 10), 5
+    results = []
+    for u0 in (1e-6, 1e-3):
+        t = np.linspace(0, exact.learning_time(0.999 * s[0], s[0], u0, depth), 1000)
+
+        def integrate(method: str, t: np.ndarray = t, u0: float = u0) -> np.ndarray:
+            def velocity(_: float, u: np.ndarray, s: float) -> np.ndarray:
+                return depth * u ** (2 - 2 / depth) * (s - u)
+
+            options = {"method": method, "t_eval": t, "rtol": 1e-10, "atol": 1e-10 * u0}
+            return np.stack([solve_ivp(velocity, (0, t[-1]), [u0], args=(x,), **options).y[0] for x in s], axis=1)
+
+        def ours(t: np.ndarray = t, u0: float = u0) -> np.ndarray:
+            return exact.mode_strength(t[:, None], s, u0, depth)
+
+        runs = {method: lambda method=method: integrate(method) for method in ("RK45", "DOP853")}
+        times = take_turns(sizes.turns, ours=ours, **runs)
+        apart = float(np.abs(integrate("DOP853") / ours() - 1).max())
+        results.append(
+            {
+                "u0": u0,
+                "million mode-times a second": t.size * s.size / times["ours"] / 1e6,
+                "times faster than RK45": times["RK45"] / times["ours"],
+                "times faster than DOP853": times["DOP853"] / times["ours"],
+                "largest relative difference from DOP853": apart,
+            }
+        )
+    return results
+
+
+if __name__ == "__main__":
+    main()
