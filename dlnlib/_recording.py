@@ -21,15 +21,23 @@ class Run:
 
     Attributes
     ----------
-    steps : (n_records,) the steps recorded, 0 being the start
-    loss : (..., n_records) half the mean squared error; inf from the step at which a run diverged
-    modes : (..., n_records, n_modes) strengths of the task's modes in the end-to-end map, diag(U^T W V)
-    test_loss : (..., n_records) loss on the test task, or None if there was none
-    weights : the weights after the last step, a list of (..., widths[l], widths[l - 1]) arrays
-    history : the weights at every record, a list of (..., n_records, widths[l], widths[l - 1]) arrays, or None
-    diverged_at : (...) first step at which the loss was no longer a number below 1e100, or inf: from there on the
-        run's records are inf and its weights meaningless
-    reached_at : (...) first step at which the loss was below `stop_below`, or inf
+    steps : (n_records,) array of int
+        The steps recorded, 0 being the start.
+    loss : (..., n_records) array
+        Half the mean squared error; inf from the step at which a run diverged.
+    modes : (..., n_records, n_modes) array
+        Strengths of the task's modes in the end-to-end map, diag(U^T W V).
+    test_loss : (..., n_records) array or None
+        Loss on the test task, if there was one.
+    weights : list of (..., widths[l], widths[l - 1]) arrays
+        The weights after the last step.
+    history : list of (..., n_records, widths[l], widths[l - 1]) arrays, or None
+        The weights at every record, if they were kept.
+    diverged_at : (...) array
+        First step at which the loss was no longer a number below 1e100, or inf: from there on the run's records are
+        inf and its weights meaningless.
+    reached_at : (...) array
+        First step at which the loss was below `stop_below`, or inf.
     """
 
     steps: NDArray[np.int64]

@@ -22,6 +22,7 @@ class SweepError(RuntimeError):
     Attributes
     ----------
     failures : list of (point, exception)
+        What failed, and how.
     """
 
     def __init__(self, failures: Sequence[tuple[Mapping[str, Any], BaseException]], total: int) -> None:

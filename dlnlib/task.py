@@ -17,9 +17,12 @@ class Modes(NamedTuple):
 
     Attributes
     ----------
-    u : (n_out, n_modes) output singular vectors, as columns
-    s : (n_modes,) singular values, largest first: the strengths of the modes
-    vt : (n_modes, n_in) input singular vectors, as rows
+    u : (n_out, n_modes) array
+        Output singular vectors, as columns.
+    s : (n_modes,) array
+        Singular values, largest first: the strengths of the modes.
+    vt : (n_modes, n_in) array
+        Input singular vectors, as rows.
     """
 
     u: Array
@@ -32,10 +35,13 @@ class Whitening(NamedTuple):
 
     Attributes
     ----------
-    forward : (n_in, n_in) the whitening map; a map w of white inputs is the map ``w @ forward`` of the original ones
-    back : (n_in, n_in) the way back, ``back @ forward @ x = x`` for every x of the data; a map w of the original
-        inputs is the map ``w @ back`` of white ones
-    rank : number of directions in which the data vary, and in which z has unit variance
+    forward : (n_in, n_in) array
+        The whitening map; a map w of white inputs is the map ``w @ forward`` of the original ones.
+    back : (n_in, n_in) array
+        The way back, ``back @ forward @ x = x`` for every x of the data; a map w of the original inputs is the map
+        ``w @ back`` of white ones.
+    rank : int
+        Number of directions in which the data vary, and in which z has unit variance.
     """
 
     forward: Array

@@ -68,7 +68,7 @@ def discard_stale() -> None:
         *(ROOT / "dlnlib/data").iterdir(),
         ROOT / "requirements.txt",
         ROOT / "scripts/front_figure.py",
-        ROOT / "benchmarks/results.json",
+        *(ROOT / "benchmarks").glob("*.json"),
     ]
     house = [
         ROOT / "_config.yml",

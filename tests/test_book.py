@@ -17,6 +17,13 @@ PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in 
 NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 PHONE, DESKTOP = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
 
+# What axe-core finds that is not ours: the rule, and a mark of the element.
+FAULTS_OF_THE_THEME = [
+    ("label-content-name-mismatch", 'class="btn search-button-field'),  # shows its keyboard shortcut too
+    ("label-content-name-mismatch", "theme-switch-button"),  # shows the name of the mode
+    ("label-content-name-mismatch", 'aria-label="Toggle hidden content"'),  # shows "Show code cell source"
+]
+
 
 class Links(HTMLParser):
     """What a page names (ids) and what it points to (links, pictures, scripts, styles)."""
@@ -109,6 +116,35 @@ def test_formulas_are_typeset(opened: Page):
 
 def test_a_page_fits_a_phone(opened: Page):
     assert opened.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_is_accessible(opened: Page, scheme):
+    """WCAG 2.1 AA by axe-core; faults of the theme and of myst-nb are told by name."""
+    opened.emulate_media(color_scheme=scheme)
+    if opened.locator(".explore").count():
+        opened.locator(".noUi-handle[aria-label]").first.wait_for(state="attached")
+    opened.add_script_tag(path=ROOT / "web/node_modules/axe-core/axe.min.js")
+    found = opened.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
+    faults = {
+        (violation["id"], node["html"])
+        for violation in found["violations"]
+        for node in violation["nodes"]
+        if not any(violation["id"] == rule and mark in node["html"] for rule, mark in FAULTS_OF_THE_THEME)
+    }
+    assert not faults
+
+
+def test_search_finds_a_word(browser):
+    page = browser.new_page()
+    page.context.set_offline(True)
+    troubles = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
+    page.goto((HTML / "search.html").as_uri() + "?q=plateau")
+    page.locator("#search-results a", has_text="Plateaus").wait_for()
+    assert troubles == []
+    page.close()
 
 
 def test_every_slider_moves_its_figure(opened: Page):

@@ -76,10 +76,16 @@ def choose_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any
     ]
 
 
+def skip_field(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool | None:
+    """Leave the fields of named tuples out of the library's reference: their class tells what they are."""
+    return True if str(getattr(member, "__doc__", "")).startswith("Alias for field") else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", serve_scripts, priority=900)
     app.connect("html-page-context", choose_scripts, priority=900)
+    app.connect("autodoc-skip-member", skip_field)
     app.add_css_file("book.css")
     app.add_js_file("book.js")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -35,7 +35,7 @@ def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> li
     - a kept mode a, whose hidden unit also takes on a dropped mode b, has the curvatures s_a +- s_b;
     - a hidden unit that no mode uses has the curvatures +- s_b along each dropped mode b.
 
-    So, with |K| = k,
+    So, with k modes in K,
 
     .. math:: \mathrm{index} = \#\{(a, b): a \in K,\ b \notin K,\ s_b > s_a\}
               + (\mathrm{hidden} - k)\ \#\{b \notin K: s_b > 0\},

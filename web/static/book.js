@@ -5,3 +5,12 @@ window.addEventListener("load", () => {
     mathjax.Hub = { Queue: ([, , element]) => mathjax.typesetPromise([element]) };
   }
 });
+
+// Sliders come without a name for screen readers: give each handle the text of the label beside it.
+new MutationObserver(() => {
+  for (const handle of document.querySelectorAll(".noUi-handle:not([aria-label])")) {
+    const slider = handle.closest(".widget-slider");
+    const label = slider && slider.querySelector(".widget-label");
+    if (label && label.textContent) handle.setAttribute("aria-label", label.textContent);
+  }
+}).observe(document.documentElement, { childList: true, subtree: true });
