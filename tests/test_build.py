@@ -1,5 +1,6 @@
 """What `make book` promises beyond a good build: a bad one fails and says why; an interrupted one leaves no trace."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,8 @@ def book(tmp_path):
     """A book of two pages in a house like ours."""
     for part in ("scripts", "web"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("node_modules"))
-    if (ROOT / "web/node_modules").exists():
+    installed = ROOT / "web/node_modules/.installed"
+    if installed.is_file() and installed.read_bytes() == (ROOT / "web/package-lock.json").read_bytes():
         (tmp_path / "web/node_modules").symlink_to(ROOT / "web/node_modules")
     for file in ("_config.yml", "requirements.txt", "references.bib"):
         shutil.copy(ROOT / file, tmp_path)
@@ -42,7 +44,7 @@ def start(book: Path) -> subprocess.Popen:
 
 def build(book: Path) -> tuple[int, list[str]]:
     with start(book) as process:
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=600)
     return process.returncode, printed.strip().splitlines()
 
 
@@ -65,6 +67,19 @@ def test_a_good_book_builds_and_a_second_build_executes_nothing(book):
     status, lines = build(book)
     assert status == 0
     assert any("Executing notebook" in line for line in lines)
+
+
+def test_pages_link_the_repository_if_told_which(book, monkeypatch):
+    page = book / "_build/html/chapters/one.html"
+    assert build(book)[0] == 0
+    assert not re.search("colab|mybinder|github.com/someone", page.read_text())
+    monkeypatch.setenv("BOOK_REPOSITORY_URL", "https://github.com/someone/deep")
+    monkeypatch.setenv("BOOK_REPOSITORY_BRANCH", "next")
+    assert build(book)[0] == 0
+    text = page.read_text()
+    assert "https://colab.research.google.com/github/someone/deep/blob/next/chapters/one.ipynb" in text
+    assert "https://mybinder.org/v2/gh/someone/deep/next?urlpath=lab/tree/chapters/one.ipynb" in text
+    assert "https://github.com/someone/deep/edit/next/chapters/one.ipynb" in text
 
 
 @pytest.mark.parametrize(

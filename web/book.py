@@ -1,11 +1,15 @@
 """Sphinx extension of this book: serve third-party scripts from the book itself, so that it works offline.
 
+Told a repository (BOOK_REPOSITORY_URL, and BOOK_REPOSITORY_BRANCH unless it is main), pages get buttons to open them
+on Binder and Colab, and to edit them.
+
 The scripts are the npm packages pinned in package-lock.json next to this file; `make book` fetches them. Where
 they are absent (no npm on this machine), the pages fall back to loading them from a content delivery network.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -76,6 +80,23 @@ def choose_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any
     ]
 
 
+def link_repository(app: Sphinx, config: Config) -> None:
+    """Add launch and edit buttons if the build is told the repository."""
+    url = os.environ.get("BOOK_REPOSITORY_URL")
+    if url:
+        config.html_theme_options |= {
+            "repository_url": url.rstrip("/").removesuffix(".git"),
+            "repository_branch": os.environ.get("BOOK_REPOSITORY_BRANCH", "main"),
+            "use_repository_button": True,
+            "use_edit_page_button": True,
+            "launch_buttons": {
+                "notebook_interface": "jupyterlab",
+                "binderhub_url": "https://mybinder.org",
+                "colab_url": "https://colab.research.google.com",
+            },
+        }
+
+
 def skip_field(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool | None:
     """Leave the fields of named tuples out of the library's reference: their class tells what they are."""
     return True if str(getattr(member, "__doc__", "")).startswith("Alias for field") else None
@@ -84,6 +105,7 @@ def skip_field(app: Sphinx, what: str, name: str, member: object, skip: bool, op
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", serve_scripts, priority=900)
+    app.connect("config-inited", link_repository, priority=900)
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("autodoc-skip-member", skip_field)
     app.add_css_file("book.css")

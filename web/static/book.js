@@ -14,3 +14,13 @@ new MutationObserver(() => {
     if (label && label.textContent) handle.setAttribute("aria-label", label.textContent);
   }
 }).observe(document.documentElement, { childList: true, subtree: true });
+
+// What scrolls sideways on a phone must be in reach of the keyboard.
+function reachWideOutputs() {
+  for (const output of document.querySelectorAll(".cell_output")) {
+    if (output.scrollWidth > output.clientWidth) output.tabIndex = 0;
+    else output.removeAttribute("tabindex");
+  }
+}
+window.addEventListener("load", reachWideOutputs);
+window.addEventListener("resize", reachWideOutputs);
