@@ -2,10 +2,24 @@
 
 Each room is a module: `task` and `datasets` say what is learned, `initialization` where a network starts,
 `descent` trains it, `exact` predicts what training does, `reduction` shrinks a wide network without changing
-its trajectory, `stability` says how large its steps may be, `sweep` does many runs, `figures` and `explore` draw.
+its trajectory, `stability` says how large its steps may be, `isometry` and `meanfield` what deep random networks
+do to a signal, `sweep` does many runs, `figures` and `explore` draw.
 """
 
-from . import datasets, descent, exact, explore, figures, initialization, reduction, stability, sweep, task
+from . import (
+    datasets,
+    descent,
+    exact,
+    explore,
+    figures,
+    initialization,
+    isometry,
+    meanfield,
+    reduction,
+    stability,
+    sweep,
+    task,
+)
 from .task import Task
 
 __all__ = [
@@ -16,6 +30,8 @@ __all__ = [
     "explore",
     "figures",
     "initialization",
+    "isometry",
+    "meanfield",
     "reduction",
     "stability",
     "sweep",

@@ -157,16 +157,6 @@ def test_labels_name_the_sliders():
     assert [slider.description for slider in sliders] == ["depth", "start u₀"]
 
 
-def test_play_buttons_run_through_every_value_of_their_parameter(links):
-    figure = explore(draw, alt="A test.", play="depth", start={"depth": math.inf}, **GRIDS["depth, u0"])
-    slider, play, other, stack = figure.children
-    assert isinstance(play, ipywidgets.Play) and (slider.description, other.description) == ("depth", "u0")
-    assert (play.min, play.max, play.step, play.value) == (0, 2, 1, 2) and isinstance(stack, ipywidgets.Stack)
-    assert [target for source, target in links if source == (play, "value")] == [(slider, "index")]
-    without = explore(draw, alt="A test.", **GRIDS["depth, u0"])
-    assert not any(isinstance(child, ipywidgets.Play) for child in without.children)
-
-
 def test_frames_lose_nothing_when_browsers_drop_the_line_ends_of_addresses():
     image = Image(shown(parts(explore(draw, alt="A test.", u0=[0.1]))[1])[0])
     for element, original in zip(image.svg.iter(), image.original.iter(), strict=True):
@@ -197,9 +187,8 @@ def test_values_are_written_as_a_reader_would(value, text):
         ({name: [1] for name in "abcd"}, r"explore was given 4 parameters"),
         ({"a": [1], "b": []}, r"the grid of b was empty; it must hold at least one value"),
         ({"a": [1, 2], "start": {"a": 3}}, r"start\['a'\] was 3; it must be one of the values of its grid, \[1, 2\]"),
-        ({"a": [1, 2], "start": {"b": 1}}, r"start, labels or play named 'b'; the parameters are \['a'\]"),
-        ({"a": [1, 2], "play": "t"}, r"start, labels or play named 't'; the parameters are \['a'\]"),
-        ({"a": [1, 2], "labels": {"c": "C"}}, r"start, labels or play named 'c'; the parameters are \['a'\]"),
+        ({"a": [1, 2], "start": {"b": 1}}, r"start or labels named 'b'; the parameters are \['a'\]"),
+        ({"a": [1, 2], "labels": {"c": "C"}}, r"start or labels named 'c'; the parameters are \['a'\]"),
     ],
 )
 def test_bad_grids_are_refused_by_name(options, message):
