@@ -83,7 +83,7 @@ def log_singular_values(factors: Iterable[ArrayLike]) -> Array:
 
 
 def log_eigenvalues(factors: Iterable[ArrayLike]) -> NDArray[np.complex128]:
-    """Return the logarithms of the eigenvalues of a product, the largest first: log |z| + i arg z.
+    """Return the logarithms of the eigenvalues of a product, the largest first: ``log |z| + i arg z``.
 
     The product is similar to a matrix whose rows shrink from top to bottom, made from the form that
     `log_singular_values` uses; the eigenvalues of such a matrix keep their relative precision. What is lost: the
@@ -163,7 +163,7 @@ def fuss_catalan_moment(k: int, n: int) -> int:
 
 
 def eigenvalue_cdf(r: ArrayLike, n: int) -> Array | float:
-    """Return the fraction of eigenvalues with |z| < r, for n Gaussian factors and N to infinity: r^(2/n) up to r = 1.
+    """Return the fraction of eigenvalues with ``|z| < r`` for n Gaussian factors, N to infinity: r^(2/n) up to r = 1.
 
     All angles are equally likely. (Burda, Janik & Waclaw 2010; Gotze & Tikhomirov 2010.)
 
@@ -195,7 +195,7 @@ def lyapunov_exponents(width: int) -> Array:
 
     .. math:: \lambda_i = \tfrac12 \left[ \psi((N - i + 1)/2) + \ln(2/N) \right], \qquad i = 1, \dots, N
 
-    Their sum is, for any n, the exact mean of log |det| / n. (Newman 1986)
+    Their sum is, for any n, the exact mean of ``log |det| / n``. (Newman 1986)
 
     Examples
     --------
