@@ -2,8 +2,8 @@
 
 Each room is a module: `task` and `datasets` say what is learned, `initialization` where a network starts,
 `descent` trains it, `exact` predicts what training does, `reduction` shrinks a wide network without changing
-its trajectory, `stability` says how large its steps may be, `isometry` and `meanfield` what deep random networks
-do to a signal, `sweep` does many runs, `figures` and `explore` draw.
+its trajectory, `stability` says how large its steps may be, `pretraining` gives it a head start, `isometry` and
+`meanfield` say what deep random networks do to a signal, `sweep` does many runs, `figures` and `explore` draw.
 """
 
 from . import (
@@ -15,6 +15,7 @@ from . import (
     initialization,
     isometry,
     meanfield,
+    pretraining,
     reduction,
     stability,
     sweep,
@@ -32,6 +33,7 @@ __all__ = [
     "initialization",
     "isometry",
     "meanfield",
+    "pretraining",
     "reduction",
     "stability",
     "sweep",

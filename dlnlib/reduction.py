@@ -120,10 +120,13 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
     spaces[-1].add(layers[-1], scales[-1])
 
     pending = [space.basis for space in spaces]  # the directions whose images have not been taken yet
-    carried: list[list[Array]] = [[] for _ in layers]  # what each layer makes of the basis below it
+    carried = [[w[:, :0]] for w in layers]  # what each layer makes of the basis below it
+    order = range(len(pending))
     while any(new.shape[1] for new in pending):
-        for i, new in enumerate(pending):
-            pending[i] = new[:, :0]
+        for i in order:  # up, then down, so that what is new is handed through all layers in one sweep
+            new, pending[i] = pending[i], pending[i][:, :0]
+            if not new.shape[1]:
+                continue
             if i == 0 and task.sigma_xx is not None:
                 images = [(0, task.sigma_xx @ new, float(np.linalg.norm(task.sigma_xx)))]
             else:
@@ -135,6 +138,7 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
                 images.append((i - 1, layers[i - 1].T @ new, scales[i - 1]))
             for target, image, scale in images:
                 pending[target] = np.hstack([pending[target], spaces[target].add(image, scale)])
+        order = order[::-1]
 
     frames = [space.basis if space.basis.shape[1] < len(space.basis) else np.eye(len(space.basis)) for space in spaces]
     if all(frame.shape[1] == len(frame) for frame in frames):
