@@ -14,6 +14,8 @@ from typing import Any
 import ipywidgets
 import matplotlib.pyplot as plt
 
+_FRAME = 400  # milliseconds that a frame stays while playing
+
 
 class InteractiveFigure(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Sliders above a figure, joined in the browser. Made by `explore`."""
@@ -39,6 +41,7 @@ def explore(
     alt: str,
     start: Mapping[str, object] | None = None,
     labels: Mapping[str, str] | None = None,
+    play: str | None = None,
     **grids: Sequence[Any],
 ) -> InteractiveFigure:
     """Make an interactive figure from a function that draws it and the values that its parameters may take.
@@ -56,6 +59,8 @@ def explore(
         Values at which the sliders start; the middle of each grid unless told.
     labels : mapping, optional
         What to call a parameter beside its slider; its name unless told.
+    play : str, optional
+        The parameter that is time: it gets buttons that run through its values.
     **grids : sequences
         One to three parameters and the values each may take. Frames are as many as the product of their numbers.
 
@@ -67,8 +72,8 @@ def explore(
     Raises
     ------
     ValueError
-        If there are no parameters or more than three, a grid is empty, a start is not on its grid, or a start or
-        label is for no parameter.
+        If there are no parameters or more than three, a grid is empty, a start is not on its grid, or a start,
+        label or play is for no parameter.
 
     Examples
     --------
@@ -80,9 +85,9 @@ def explore(
     """
     if not 1 <= len(grids) <= 3:
         raise ValueError(f"explore was given {len(grids)} parameters; it takes one to three")
-    for name in [*(start or {}), *(labels or {})]:
+    for name in [*(start or {}), *(labels or {}), *([play] if play is not None else [])]:
         if name not in grids:
-            raise ValueError(f"start or labels named {name!r}; the parameters are {list(grids)}")
+            raise ValueError(f"start, labels or play named {name!r}; the parameters are {list(grids)}")
     values = {name: list(grid) for name, grid in grids.items()}
     chosen = {}
     for name, grid in values.items():
@@ -119,7 +124,13 @@ def explore(
         level = [ipywidgets.Stack(level[i : i + n], selected_index=chosen[name]) for i in range(0, len(level), n)]
         for stack in level:
             ipywidgets.jslink((sliders[name], "index"), (stack, "selected_index"))
-    return InteractiveFigure(alt, static, [*sliders.values(), *level])
+    controls: list[ipywidgets.Widget] = list(sliders.values())
+    if play is not None:
+        last = len(values[play]) - 1
+        player = ipywidgets.Play(value=chosen[play], max=last, interval=_FRAME, show_repeat=False)
+        ipywidgets.jslink((player, "value"), (sliders[play], "index"))
+        controls.insert(1 + list(values).index(play), player)
+    return InteractiveFigure(alt, static, [*controls, *level])
 
 
 def format_value(value: object) -> str:

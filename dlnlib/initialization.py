@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, generator, positive, positive_int
+from dlnlib._checks import Array, finite, generator, positive, positive_int
 from dlnlib.task import Task
 
 
@@ -76,6 +76,68 @@ def decoupled(task: Task, widths: Sequence[int], u0: ArrayLike, rng: int | np.ra
         u[:, :n_modes],
     ]
     return [(after * a) @ before.T for before, after in itertools.pairwise(frames)]
+
+
+def balanced(w0: ArrayLike, imbalance: float, rng: int | np.random.Generator, hidden: int | None = None) -> list[Array]:
+    r"""Start two layers with a given product and a given imbalance, whatever the task.
+
+    .. math:: W_2 W_1 = W_0, \qquad W_2^T W_2 - W_1 W_1^T = \lambda I .
+
+    With W_0 = U diag(w) V^T and a random rotation R of the hidden layer, W_1 = R diag(a) V^T and W_2 = U diag(b) R^T,
+    where 2 a^2 = sqrt(lambda^2 + 4 w^2) - lambda and 2 b^2 = sqrt(lambda^2 + 4 w^2) + lambda. Training keeps the
+    imbalance; `exact.balanced_flow` is what it does from here.
+
+    Parameters
+    ----------
+    w0 : (n_out, n_in) array
+        The map of the network at the start.
+    imbalance : float
+        lambda, of either sign: how much heavier the second layer is than the first.
+    rng : int or numpy.random.Generator
+        Seed, or generator, of the rotation R.
+    hidden : int, optional
+        Hidden units; min(n_out, n_in) unless told.
+
+    Returns
+    -------
+    list of a (hidden, n_in) and a (n_out, hidden) array
+
+    Raises
+    ------
+    ValueError
+        If no such weights exist: the rank of w0 exceeds the hidden units; or they exceed the outputs at
+        lambda > 0 (the layer above cannot give each of them the weight lambda), or the inputs at lambda < 0.
+
+    References
+    ----------
+    Fukumizu (1998); Braun, Dominé, Fitzgerald & Saxe (2022).
+
+    Examples
+    --------
+    >>> w0 = np.array([[0.1, 0.0, 0.0], [0.0, 0.2, 0.0]])
+    >>> w1, w2 = balanced(w0, imbalance=0.5, rng=0)
+    >>> np.allclose(w2 @ w1, w0), np.allclose(w2.T @ w2 - w1 @ w1.T, 0.5 * np.eye(2))
+    (True, True)
+    """
+    w0, imbalance, rng = finite("w0", w0, ndim=2), float(finite("imbalance", imbalance, ndim=0)), generator(rng)
+    n_out, n_in = w0.shape
+    hidden = min(n_out, n_in) if hidden is None else positive_int("hidden", hidden)
+    for sign, side, most in ((1, "outputs", n_out), (-1, "inputs", n_in)):
+        if sign * imbalance > 0 and hidden > most:
+            raise ValueError(
+                f"hidden was {hidden}; at this imbalance ({imbalance:g}) it must not exceed the {most} {side}"
+            )
+    u, w, vt = np.linalg.svd(w0)
+    if len(w) > hidden and w[hidden] > len(w) * np.finfo(float).eps * w[0]:
+        raise ValueError(f"hidden was {hidden}; it must be at least the rank of w0")
+    w = np.pad(w, (0, hidden))[:hidden]
+    # The heavier layer by its sum, the lighter by the product: a difference would lose its digits.
+    heavy = np.sqrt((np.sqrt(imbalance**2 + 4 * w**2) + abs(imbalance)) / 2)
+    light = np.divide(w, heavy, out=np.zeros(hidden), where=heavy > 0)
+    a, b = (light, heavy) if imbalance > 0 else (heavy, light)
+    turn = _orthonormal(hidden, hidden, rng)
+    i, o = min(hidden, n_in), min(hidden, n_out)
+    return [turn[:, :i] * a[:i] @ vt[:i], u[:, :o] * b[:o] @ turn[:, :o].T]
 
 
 def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: float = 1.0) -> list[Array]:

@@ -157,6 +157,18 @@ def test_labels_name_the_sliders():
     assert [slider.description for slider in sliders] == ["depth", "start u₀"]
 
 
+@pytest.mark.parametrize("name", ["depth", "u0"])
+def test_time_gets_buttons_that_move_its_slider_through_all_values(name, links):
+    grids = GRIDS["depth, u0"]
+    figure = explore(draw, alt="A test.", start={"depth": math.inf}, play=name, **grids)
+    (player,) = (child for child in figure.children if isinstance(child, ipywidgets.Play))
+    slider = figure.children[figure.children.index(player) - 1]
+    assert slider.description == name
+    assert ((player, "value"), (slider, "index")) in links
+    assert (player.min, player.max, player.value) == (0, len(grids[name]) - 1, slider.index)
+    assert not any(isinstance(child, ipywidgets.Play) for child in explore(draw, alt="A test.", **grids).children)
+
+
 def test_frames_lose_nothing_when_browsers_drop_the_line_ends_of_addresses():
     image = Image(shown(parts(explore(draw, alt="A test.", u0=[0.1]))[1])[0])
     for element, original in zip(image.svg.iter(), image.original.iter(), strict=True):
@@ -187,8 +199,9 @@ def test_values_are_written_as_a_reader_would(value, text):
         ({name: [1] for name in "abcd"}, r"explore was given 4 parameters"),
         ({"a": [1], "b": []}, r"the grid of b was empty; it must hold at least one value"),
         ({"a": [1, 2], "start": {"a": 3}}, r"start\['a'\] was 3; it must be one of the values of its grid, \[1, 2\]"),
-        ({"a": [1, 2], "start": {"b": 1}}, r"start or labels named 'b'; the parameters are \['a'\]"),
-        ({"a": [1, 2], "labels": {"c": "C"}}, r"start or labels named 'c'; the parameters are \['a'\]"),
+        ({"a": [1, 2], "start": {"b": 1}}, r"start, labels or play named 'b'; the parameters are \['a'\]"),
+        ({"a": [1, 2], "labels": {"c": "C"}}, r"start, labels or play named 'c'; the parameters are \['a'\]"),
+        ({"a": [1, 2], "play": "t"}, r"start, labels or play named 't'; the parameters are \['a'\]"),
     ],
 )
 def test_bad_grids_are_refused_by_name(options, message):

@@ -120,6 +120,35 @@ def test_a_seed_is_a_start(start):
     assert equal == [True, False, False]
 
 
+@repeatable
+@given(
+    n_in=st.integers(1, 6),
+    n_out=st.integers(1, 6),
+    rank=st.integers(0, 6),
+    extra=st.integers(0, 4),
+    imbalance=st.sampled_from([-3.0, -0.2, 0.0, 1e-6, 0.7, 20.0]),
+    scale=st.sampled_from([1e-9, 0.1, 5.0]),
+    seed=st.integers(0, 999),
+)
+def test_balanced_has_the_product_and_the_imbalance_asked_for(n_in, n_out, rank, extra, imbalance, scale, seed):
+    rank = min(rank, n_in, n_out)
+    hidden = min(max(rank, 1) + extra, n_out if imbalance > 0 else n_in if imbalance < 0 else 99)
+    rng = np.random.default_rng(seed)
+    w0 = scale * rng.standard_normal((n_out, rank)) @ rng.standard_normal((rank, n_in))
+    w1, w2 = initialization.balanced(w0, imbalance, seed, hidden)
+    assert w1.shape == (hidden, n_in) and w2.shape == (n_out, hidden)
+    np.testing.assert_allclose(w2 @ w1, w0, rtol=0, atol=1e-12 * scale)
+    unit = abs(imbalance) + scale
+    np.testing.assert_allclose(w2.T @ w2 - w1 @ w1.T, imbalance * np.eye(hidden), rtol=0, atol=1e-12 * unit)
+    other, _ = initialization.balanced(w0, imbalance, seed + 1, hidden)
+    assert hidden == 1 or rank == 0 or not np.allclose(other, w1, rtol=1e-3, atol=0)  # turned another way
+
+
+def test_balanced_has_as_many_hidden_units_as_the_map_needs_unless_told():
+    w1, w2 = initialization.balanced(np.ones((3, 5)), 0.1, 0)
+    assert (w1.shape, w2.shape) == ((3, 5), (3, 3))
+
+
 def test_stack_puts_starts_side_by_side():
     starts = [initialization.glorot([3, 4, 2], rng=seed) for seed in range(5)]
     stacked = initialization.stack(starts)
@@ -169,6 +198,12 @@ def test_stack_puts_starts_side_by_side():
         (lambda: initialization.glorot([3, 2], None), r"rng was None; it must be a seed"),
         (lambda: initialization.glorot([3, 2], 1.5), r"rng was 1.5; it must be a seed"),
         (lambda: initialization.glorot([3, 2], True), r"rng was True; it must be a seed"),
+        (lambda: initialization.balanced(np.eye(2, 3), 0.1, 0, 3), r"hidden was 3; .* must not exceed the 2 outputs"),
+        (lambda: initialization.balanced(np.eye(3, 2), -0.1, 0, 3), r"hidden was 3; .* must not exceed the 2 inputs"),
+        (lambda: initialization.balanced(np.eye(3), 0.1, 0, 2), r"hidden was 2; it must be at least the rank of w0"),
+        (lambda: initialization.balanced(np.eye(3), np.inf, 0), r"imbalance held NaN or infinity"),
+        (lambda: initialization.balanced([1.0], 0.1, 0), r"w0 had shape \(1,\); it must have 2 dimensions"),
+        (lambda: initialization.balanced(np.eye(3), 0.1, None), r"rng was None"),
         (lambda: initialization.stack([]), r"starts was empty; it must hold at least one list of weights"),
         (
             lambda: initialization.stack([[np.ones((2, 3))], [np.ones((2, 4))]]),

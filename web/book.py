@@ -70,6 +70,8 @@ def choose_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any
 
     Jupyter Book always loads sphinx-thebe, which runs cells on a server; this book needs none.
     """
+    # Icons inside the elements that ask for them, not in their stead: the widgets' buttons look for theirs again.
+    app.add_js_file(None, body='var FontAwesomeConfig = {autoReplaceSvg: "nest"};', priority=100)
     if PACKAGES.is_dir():
         base = context["pathto"]("_static/vendor/", 1)
         app.add_js_file(None, body=f'var require = {{baseUrl: "{base}"}};', priority=100)

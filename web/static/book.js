@@ -13,6 +13,14 @@ new MutationObserver(() => {
     const label = slider && slider.querySelector(".widget-label");
     if (label && label.textContent) handle.setAttribute("aria-label", label.textContent);
   }
+  // Nor do the buttons of a player.
+  for (const [icon, name] of [["play", "Play or pause"], ["stop", "Back to the start"]]) {
+    for (const found of document.querySelectorAll(`.widget-play button:not([aria-label]) .fa-${icon}`)) {
+      const button = found.closest("button");
+      button.setAttribute("aria-label", name);
+      button.title = name;
+    }
+  }
 }).observe(document.documentElement, { childList: true, subtree: true });
 
 // What scrolls sideways on a phone must be in reach of the keyboard.
