@@ -26,7 +26,7 @@ lab: $(INSTALLED) ## open the chapters in JupyterLab
 notebooks: $(INSTALLED) ## re-execute the notebooks in place and store their text outputs
 	@$(RUN) scripts/notebooks.py chapters
 
-bench: $(INSTALLED) ## measure how fast everything is (some minutes), for the page "How fast"
+bench: book ## measure how fast everything is (some minutes), for the page "How fast"
 	@$(RUN) benchmarks/run.py
 
 clean: ## remove everything that was built or installed

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 import scipy
 import torch
+from playwright.sync_api import sync_playwright
 from scipy.integrate import solve_ivp
 from tqdm import tqdm
 
@@ -49,7 +51,7 @@ def main() -> None:
         return
     sizes = Sizes(options.quick)
     results: dict[str, Any] = {"machine": describe_machine()}
-    for benchmark in (full_batch_step, bandwidth, memory, figure_4, race, growth, closed_forms):
+    for benchmark in (full_batch_step, bandwidth, memory, figure_4, race, growth, closed_forms, sliders):
         print(benchmark.__name__.replace("_", " "), "...", flush=True)
         results[benchmark.__name__] = benchmark(sizes)
     options.out.write_text(json.dumps(results, indent=1) + "\n")
@@ -343,6 +345,36 @@ def closed_forms(sizes: Sizes) -> list[dict[str, float]]:
             }
         )
     return results
+
+
+def sliders(sizes: Sizes) -> dict[str, float]:
+    """Return how long the built pages take from a key pressed on a slider to the new picture painted."""
+    press = """handle => new Promise(resolve => {
+        const began = performance.now();
+        const step = handle.ariaValueNow === handle.ariaValueMax ? "ArrowLeft" : "ArrowRight";
+        handle.dispatchEvent(new KeyboardEvent("keydown", {key: step, bubbles: true}));
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now() - began)));
+    })"""
+    pages = sorted((HERE.parent / "_build/html/chapters").glob("*.html"))
+    medians = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for path in pages:
+            if sizes.turns > 2 or "plateaus" in path.name:
+                page = browser.new_page()
+                page.goto(path.as_uri())
+                if page.locator(".explore").count():
+                    page.locator(".noUi-handle").first.wait_for(state="attached")
+                for handle in page.locator(".explore .noUi-handle").all():
+                    handle.scroll_into_view_if_needed()
+                    medians.append(statistics.median(handle.evaluate(press) for _ in range(sizes.turns)))
+                page.close()
+        browser.close()
+    return {
+        "sliders": len(medians),
+        "median milliseconds": statistics.median(medians),
+        "milliseconds of the slowest": max(medians),
+    }
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The built pages: whole, offline, alive. `make test` builds them first; a browser opens them from disk."""
 
+import gzip
 import re
 import shutil
 from html.parser import HTMLParser
@@ -16,6 +17,8 @@ TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 PHONE, DESKTOP = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
+SCREENS = [(page, size, scheme) for page in PAGES for size in ("phone", "desktop") for scheme in ("light", "dark")]
+HEAVIEST = 4e6  # bytes, compressed, of all that a page loads
 
 # What axe-core finds in what the theme and other extensions write: the rule, and a mark of the element.
 FAULTS_OF_OTHERS = [
@@ -59,20 +62,34 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture(params=PAGES)
+def open_page(browser, page: str, **options) -> Page:
+    """Open a page from disk without a network; keep what it loads, and everything that goes wrong."""
+    opened = browser.new_page(**options)
+    opened.context.set_offline(True)
+    opened.troubles, opened.loaded = [], []
+    opened.on("request", lambda request: note(request.url))
+    opened.on("requestfailed", lambda request: opened.troubles.append(f"{request.url}: {request.failure}"))
+    opened.on("console", lambda message: message.type == "error" and opened.troubles.append(message.text))
+    opened.on("pageerror", lambda error: opened.troubles.append(str(error)))
+
+    def note(url: str) -> None:
+        kept = opened.loaded if url.startswith(("file:", "data:", "blob:")) else opened.troubles
+        kept.append(url)
+
+    opened.goto((HTML / f"{page}.html").as_uri(), wait_until="load")
+    opened.wait_for_function("typeof MathJax !== 'object' || !MathJax.startup || MathJax.startup.promise")
+    if opened.locator("script[type='application/vnd.jupyter.widget-view+json']").count():
+        opened.locator(".noUi-handle[aria-label]").first.wait_for(state="attached")
+    return opened
+
+
+@pytest.fixture(scope="module", params=SCREENS, ids=" ".join)
 def opened(browser, request):
-    """A page opened from disk on a phone, without a network, and everything that went wrong there."""
-    page = browser.new_page(viewport=PHONE)
-    page.context.set_offline(True)
-    page.troubles = []
-    page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or page.troubles.append(r.url))
-    page.on("requestfailed", lambda r: page.troubles.append(f"{r.url}: {r.failure}"))
-    page.on("console", lambda m: m.type == "error" and page.troubles.append(m.text))
-    page.on("pageerror", lambda error: page.troubles.append(str(error)))
-    page.goto((HTML / f"{request.param}.html").as_uri(), wait_until="load")
-    page.wait_for_function("typeof MathJax !== 'object' || !MathJax.startup || MathJax.startup.promise")
-    yield page
-    page.close()
+    """A page on a screen."""
+    page, size, scheme = request.param
+    opened = open_page(browser, page, viewport={"phone": PHONE, "desktop": DESKTOP}[size], color_scheme=scheme)
+    yield opened
+    opened.close()
 
 
 def test_the_contents_name_every_chapter():
@@ -104,30 +121,31 @@ def test_links_within_the_book_lead_somewhere(page):
             assert unquote(link.fragment) in Links(file).ids, target
 
 
-def test_a_page_opens_offline_without_errors(opened: Page):
-    if opened.locator(".explore").count():
-        opened.locator(".explore img").first.wait_for(state="attached")
-    assert opened.troubles == []
-
-
 def test_formulas_are_typeset(opened: Page):
     formulas = opened.locator("span.math, div.math").count()
     assert opened.locator("mjx-container").count() == formulas or formulas == 0
     assert opened.locator("mjx-merror").count() == 0
 
 
-def test_a_page_fits_a_phone(opened: Page):
-    assert opened.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+def test_a_page_fits_its_screen(opened: Page):
+    assert opened.evaluate("document.documentElement.scrollWidth") <= opened.viewport_size["width"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_is_accessible(opened: Page, scheme):
+def test_a_page_has_the_colours_asked_for(opened: Page, request):
+    brightness = opened.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)[0]")
+    assert (brightness < 60) == ("dark" in request.node.callspec.params["opened"])
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [screen for screen in SCREENS if screen[1:] in (("phone", "light"), ("desktop", "dark"))],
+    ids=" ".join,
+    indirect=True,
+)
+def test_a_page_is_accessible(opened: Page):
     """WCAG 2.1 AA by axe-core; faults that are not ours are told by name."""
-    opened.emulate_media(color_scheme=scheme)
-    if opened.locator(".explore").count():
-        opened.locator(".noUi-handle[aria-label]").first.wait_for(state="attached")
     opened.add_script_tag(path=ROOT / "web/node_modules/axe-core/axe.min.js")
-    found = opened.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
+    found = opened.evaluate("axe.run({preload: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
     faults = {
         (violation["id"], node["html"])
         for violation in found["violations"]
@@ -137,30 +155,66 @@ def test_a_page_is_accessible(opened: Page, scheme):
     assert not faults
 
 
-def test_search_finds_a_word(browser):
-    page = browser.new_page()
-    page.context.set_offline(True)
-    troubles = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
-    page.goto((HTML / "search.html").as_uri() + "?q=plateau")
-    page.locator("#search-results a", has_text="Plateaus").wait_for()
-    assert troubles == []
-    page.close()
+def test_a_page_is_light(opened: Page):
+    files = {Path(unquote(urlsplit(url).path)) for url in opened.loaded if url.startswith("file:")}
+    assert sum(len(gzip.compress(file.read_bytes(), 6)) for file in files) <= HEAVIEST
 
 
 def test_every_slider_moves_its_figure(opened: Page):
     for figure in opened.locator(".explore").all():
-        figure.locator("img").first.wait_for(state="attached")
-        handles = figure.locator(".noUi-handle")
-        assert handles.count() >= 1
-        for handle in handles.all():
-            before = shown(figure)
+        sliders = figure.locator(".noUi-target")
+        assert sliders.count() >= 1
+        for slider in sliders.all():
+            handle, before = slider.locator(".noUi-handle"), shown(figure)
             # One way moves it wherever it stands.
             handle.press("ArrowRight")
             if shown(figure) == before:
                 handle.press("ArrowLeft")
             assert shown(figure) != before
+            # And the mouse, to the end that is farther away.
+            before, box, at = shown(figure), slider.bounding_box(), handle.bounding_box()
+            left_half = at["x"] + at["width"] / 2 < box["x"] + box["width"] / 2
+            slider.click(position={"x": box["width"] - 2 if left_half else 2, "y": box["height"] / 2})
+            assert shown(figure) != before
+
+
+def test_time_can_be_played(opened: Page):
+    for player in opened.locator(".explore .widget-play").all():
+        figure = player.locator("xpath=ancestor::*[contains(@class, 'explore')]")
+        play, stop = (player.get_by_role("button", name=name) for name in ("Play or pause", "Back to the start"))
+        stop.click()
+        first = shown(figure)
+        play.click()
+        figure.locator(f"img:visible:not([alt='{first}'])").wait_for()
+        play.click()
+        paused = shown(figure)
+        opened.wait_for_timeout(1000)
+        assert shown(figure) == paused != first
+        stop.click()
+        assert shown(figure) == first
+
+
+def test_nothing_went_wrong_on_a_page(opened: Page):
+    assert opened.troubles == []
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_text_is_there_before_the_widgets(browser, page):
+    opened = browser.new_page(viewport=PHONE)
+    opened.route("**/embed-amd.js*", lambda route: None)  # never answered
+    opened.goto((HTML / f"{page}.html").as_uri(), wait_until="commit")
+    opened.locator("h1").first.wait_for()
+    opened.locator("main p").first.wait_for()
+    assert opened.locator(".noUi-handle").count() == 0
+    opened.close()
+
+
+def test_search_finds_a_word(browser):
+    opened = open_page(browser, "search")
+    opened.goto((HTML / "search.html").as_uri() + "?q=plateau")
+    opened.locator("#search-results a", has_text="Plateaus").wait_for()
+    assert opened.troubles == []
+    opened.close()
 
 
 def shown(figure) -> str:

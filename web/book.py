@@ -55,12 +55,13 @@ def serve_scripts(app: Sphinx, config: Config) -> None:
             shutil.copyfile(PACKAGES / source, static / target)
     config.html_static_path.append(str(static))
     config.mathjax_path = "vendor/mathjax/tex-mml-chtml.js"
-    config.nb_ipywidgets_js = {
-        "vendor/require.js": {},
+    config.nb_ipywidgets_js = {  # deferred: the text does not wait for them
+        "vendor/require.js": {"defer": ""},
         "vendor/@jupyter-widgets/html-manager/dist/embed-amd.js": {
             # Where the widgets find their fonts, seen from a chapter; without it they ask a CDN.
             "data-jupyter-widgets-cdn": "../_static/vendor/",
             "data-jupyter-widgets-cdn-only": "",
+            "defer": "",
         },
     }
 
