@@ -1,4 +1,4 @@
-"""The book's data sets, as the moments that a linear network learns from.
+"""The book's data sets, as the moments that a linear network learns from; and its results that took hours.
 
 MNIST and Fashion-MNIST ship with the package as exact integer sums over their pixels (0 to 255), made from the
 original files by ``python -m dlnlib.moments NAME FOLDER``.
@@ -6,7 +6,9 @@ original files by ``python -m dlnlib.moments NAME FOLDER``.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +16,27 @@ from dlnlib._checks import Array, finite, generator, positive_int
 from dlnlib.task import Task
 
 SPLITS = ("train", "validation", "test")
+STORED = ("figure_6a", "spectra")
 
 _N_PIXELS = 784
 _SHIPPED = Path(__file__).parent / "data"
 
 
-def mnist(split: str = "train") -> Task:
-    """MNIST's moments: pixels scaled to [0, 1], ten one-hot targets, no centring.
+def mnist(split: str = "train", *, centred: bool = False) -> Task:
+    """MNIST's moments: pixels scaled to [0, 1], ten one-hot targets.
 
     Parameters
     ----------
     split : {"train", "validation", "test"}
         The first 50,000 images of the training file, its last 10,000, or the 10,000 of the test file.
+    centred : bool
+        Whether to subtract from pixels and targets their means over the split. It costs one mode, for the ten
+        targets always sum to one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such split.
 
     References
     ----------
@@ -39,11 +50,11 @@ def mnist(split: str = "train") -> Task:
     >>> round(task.n_examples * task.floor, 2)  # the paper's error measure: half the summed squares
     9855.52
     """
-    return _image_task("mnist", split)
+    return _image_task("mnist", split, centred)
 
 
-def fashion_mnist(split: str = "train") -> Task:
-    """Fashion-MNIST's moments, in the form and splits of `mnist`.
+def fashion_mnist(split: str = "train", *, centred: bool = False) -> Task:
+    """Fashion-MNIST's moments; otherwise as `mnist`.
 
     References
     ----------
@@ -54,7 +65,7 @@ def fashion_mnist(split: str = "train") -> Task:
     >>> fashion_mnist("test").n_examples
     10000
     """
-    return _image_task("fashion_mnist", split)
+    return _image_task("fashion_mnist", split, centred)
 
 
 def hierarchy(
@@ -143,7 +154,32 @@ def diffuse(
     return table
 
 
-def _image_task(name: str, split: str) -> Task:
+def stored(name: str) -> dict[str, Any]:
+    """Return results that took hours of training, with the command, versions and seed that made them.
+
+    Parameters
+    ----------
+    name : {"figure_6a", "spectra"}
+        Learning times from Glorot's start, by ``scripts/figure_6a.py``; or spectra of products of random matrices,
+        by ``scripts/figure_6.py``.
+
+    Raises
+    ------
+    ValueError
+        If there are no such results.
+
+    Examples
+    --------
+    >>> stored("spectra")["command"]
+    'python scripts/figure_6.py'
+    """
+    if name not in STORED:
+        raise ValueError(f"name was {name!r}; it must be one of {STORED}")
+    results: dict[str, Any] = json.loads((_SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
+    return results
+
+
+def _image_task(name: str, split: str, centred: bool) -> Task:
     if split not in SPLITS:
         raise ValueError(f"split was {split!r}; it must be one of {SPLITS}")
     with np.load(_SHIPPED / f"{name}-{split}.npz") as moments:
@@ -151,5 +187,11 @@ def _image_task(name: str, split: str) -> Task:
         upper[np.triu_indices(_N_PIXELS)] = moments["pixel_products"]
         n_examples = int(moments["class_counts"].sum())
         sigma_yx = moments["class_pixels"] / (255.0 * n_examples)
+        mean_y = moments["class_counts"] / n_examples
     sigma_xx = (upper + np.triu(upper, 1).T) / (255.0**2 * n_examples)
-    return Task(sigma_yx, sigma_xx, trace_yy=1.0, n_examples=n_examples)
+    if not centred:
+        return Task(sigma_yx, sigma_xx, trace_yy=1.0, n_examples=n_examples)
+    mean_x = sigma_yx.sum(axis=0)  # every image is of one class
+    return Task(
+        sigma_yx - np.outer(mean_y, mean_x), sigma_xx - np.outer(mean_x, mean_x), 1.0 - mean_y @ mean_y, n_examples
+    )

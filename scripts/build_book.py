@@ -69,7 +69,6 @@ def discard_stale() -> None:
         ROOT / "requirements.txt",
         ROOT / "scripts/front_figure.py",
         *(ROOT / "benchmarks").glob("*.json"),
-        *(ROOT / "chapters/data").glob("*.json"),
     ]
     house = [
         ROOT / "_config.yml",

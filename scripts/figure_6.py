@@ -138,7 +138,7 @@ def _trimmed(counts):
 if __name__ == "__main__":
     arguments = sys.argv[1:]
     main(
-        Path(arguments[0] if arguments else "chapters/data/spectra.json"),
+        Path(arguments[0] if arguments else "dlnlib/data/spectra.json"),
         Path(arguments[1] if len(arguments) > 1 else "_build/spectra"),
         int(arguments[2]) if len(arguments) > 2 else DRAWS,
     )

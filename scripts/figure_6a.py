@@ -113,6 +113,6 @@ def main(target: Path, folder: Path) -> None:
 if __name__ == "__main__":
     arguments = sys.argv[1:]
     main(
-        Path(arguments[0] if arguments else "chapters/data/figure_6a.json"),
+        Path(arguments[0] if arguments else "dlnlib/data/figure_6a.json"),
         Path(arguments[1] if len(arguments) > 1 else "_build/figure_6a"),
     )

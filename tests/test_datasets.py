@@ -68,6 +68,21 @@ def test_tasks_are_the_means_of_pixels_scaled_to_one(name, split):
     np.testing.assert_allclose(task.sigma_xx, gram_matrix(name, split) / 255**2 / n, rtol=1e-14)
 
 
+@pytest.mark.parametrize("name", IMAGE_SETS)
+def test_centring_is_what_the_best_bias_does(name):
+    task, centred, sums = (
+        getattr(datasets, name)(),
+        getattr(datasets, name)(centred=True),
+        shipped_integers(name, "train"),
+    )
+    mean_x = sums["class_pixels"].sum(axis=0) / 255 / 50_000
+    mean_y = sums["class_counts"] / 50_000
+    w = np.random.default_rng(0).standard_normal((3, 10, 784)) / 28
+    bias = mean_y - w @ mean_x
+    np.testing.assert_allclose(centred.loss(w), task.loss(w) - 0.5 * np.sum(bias**2, axis=-1), rtol=1e-10)
+    assert centred.modes.s[8] > 1e-3 and centred.modes.s[9] < 1e-12
+
+
 def test_mnist_least_squares_floor():
     task = datasets.mnist()
     assert round(50_000 * task.floor, 2) == 9855.52

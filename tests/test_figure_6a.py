@@ -1,14 +1,15 @@
 """The stored learning times of figure 6A: complete, consistent, and reproduced at full width where that is cheap."""
 
 import importlib.util
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dlnlib import datasets
+
 ROOT = Path(__file__).resolve().parent.parent
-RECORD = json.loads((ROOT / "chapters/data/figure_6a.json").read_text(encoding="utf-8"))
+RECORD = datasets.stored("figure_6a")
 POINTS = {point["n_l"]: point for point in RECORD["points"]}
 
 
