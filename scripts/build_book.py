@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 LOG = BUILD / "build.log"
+WHEEL = BUILD / "wheel"
 UNFINISHED = BUILD / "unfinished"  # exists from the start of a build until it succeeds
 
 
@@ -29,6 +32,7 @@ def main() -> int:
         fetch_scripts()
         discard_stale()
         UNFINISHED.touch()
+        make_wheel()
         status = run_jupyter_book(lock.fileno())
         if status == 0:
             UNFINISHED.unlink()
@@ -79,7 +83,8 @@ def discard_stale() -> None:
     core_changed = _stamp_differs(BUILD / "core.sha256", core)
     house_changed = _stamp_differs(BUILD / "house.sha256", house)
     if core_changed:
-        shutil.rmtree(BUILD / ".jupyter_cache", ignore_errors=True)
+        for folder in (BUILD / ".jupyter_cache", WHEEL):
+            shutil.rmtree(folder, ignore_errors=True)
     if core_changed or house_changed or UNFINISHED.exists():
         for folder in (HTML, BUILD / ".doctrees", BUILD / "web_static"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -95,6 +100,22 @@ def _stamp_differs(stamp: Path, files: list[Path]) -> bool:
         UNFINISHED.touch()
         stamp.write_text(digest.hexdigest())
     return differs
+
+
+def make_wheel() -> None:
+    """Pack dlnlib, for readers who run a downloaded notebook elsewhere; the pages offer it."""
+    if any(WHEEL.glob("*.whl")):
+        return
+    with tempfile.TemporaryDirectory() as copy:  # setuptools leaves traces where it works
+        for file in ("pyproject.toml", "LICENSE"):
+            shutil.copy(ROOT / file, copy)
+        shutil.copytree(ROOT / "dlnlib", Path(copy) / "dlnlib", ignore=shutil.ignore_patterns("__pycache__"))
+        subprocess.run(
+            [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+            + ["--no-deps", "--no-build-isolation", "--wheel-dir", str(WHEEL), copy],
+            env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"},  # the same file from the same code
+            check=True,
+        )
 
 
 def run_jupyter_book(lock: int) -> int:

@@ -1,7 +1,7 @@
 """Sphinx extension of this book: serve third-party scripts from the book itself, so that it works offline.
 
 Told a repository (BOOK_REPOSITORY_URL, and BOOK_REPOSITORY_BRANCH unless it is main), pages get buttons to open them
-on Binder and Colab, and to edit them.
+on Binder and Colab, and to edit them. Every notebook says how to run it elsewhere: the page offers dlnlib as a wheel.
 
 The scripts are the npm packages pinned in package-lock.json next to this file; `make book` fetches them. Where
 they are absent (no npm on this machine), the pages fall back to loading them from a content delivery network.
@@ -9,6 +9,7 @@ they are absent (no npm on this machine), the pages fall back to loading them fr
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -29,8 +30,18 @@ SERVED = {
     "mathjax/es5/output/chtml": "vendor/mathjax/output/chtml",
     "mathjax/es5/a11y": "vendor/mathjax/a11y",
     "mathjax/es5/sre": "vendor/mathjax/sre",
+    "reveal.js/dist/reveal.js": "vendor/reveal.js",
+    "reveal.js/dist/reveal.css": "vendor/reveal.css",
 }
 
+RUN_ELSEWHERE = """
+<aside class="run-elsewhere admonition">
+<p class="admonition-title">Run this page yourself</p>
+<p>Download <a href="{notebook}" download>the notebook</a> and <a class="wheel" href="{wheel}" download>the library</a>
+into one folder, and with Python 3.11 or newer</p>
+<pre>pip install jupyterlab <span class="wheel-address">./{name}</span></pre>
+</aside>
+"""
 
 NOT_SERVED = shutil.ignore_patterns("*.map", "embed.js", "libembed-amd.js", "*.eot", "*.svg", "*.ttf")
 
@@ -38,6 +49,8 @@ NOT_SERVED = shutil.ignore_patterns("*.map", "embed.js", "libembed-amd.js", "*.e
 def serve_scripts(app: Sphinx, config: Config) -> None:
     """Copy the packages' files to where the book serves them, and point the pages there."""
     config.html_static_path.append(str(Path(__file__).parent / "static"))
+    if (Path(app.outdir).parent / "wheel").is_dir():
+        config.html_static_path.append(str(Path(app.outdir).parent / "wheel"))
     if not PACKAGES.is_dir():
         logging.getLogger(__name__).info("npm packages absent: pages will load MathJax and widgets from a CDN")
         return
@@ -83,6 +96,28 @@ def choose_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any
     ]
 
 
+def mark_slides(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put comments around text that is tagged "slide": myst-nb keeps the tags of code only. For scripts/slides.py."""
+    if app.env.doc2path(page).endswith(".ipynb"):
+        notebook = json.loads(source[0])
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "markdown" and "slide" in cell["metadata"].get("tags", []):
+                cell["source"] = f"% slide\n\n{''.join(cell['source'])}\n\n% end of slide"
+        source[0] = json.dumps(notebook)
+
+
+def offer_notebook(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Say below a notebook how to run it elsewhere."""
+    notebook = context.get("sourcename", "")
+    for wheel in (Path(app.outdir).parent / "wheel").glob("*.whl"):
+        if notebook.endswith(".ipynb"):
+            at = {
+                kind: context["pathto"](file, 1)
+                for kind, file in (("notebook", f"_sources/{notebook}"), ("wheel", f"_static/{wheel.name}"))
+            }
+            context["body"] += RUN_ELSEWHERE.format(name=wheel.name, **at)
+
+
 def link_repository(app: Sphinx, config: Config) -> None:
     """Add launch and edit buttons if the build is told the repository."""
     url = os.environ.get("BOOK_REPOSITORY_URL")
@@ -109,7 +144,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", serve_scripts, priority=900)
     app.connect("config-inited", link_repository, priority=900)
+    app.connect("source-read", mark_slides)
     app.connect("html-page-context", choose_scripts, priority=900)
+    app.connect("html-page-context", offer_notebook)
     app.connect("autodoc-skip-member", skip_field)
     app.add_css_file("book.css")
     app.add_js_file("book.js")

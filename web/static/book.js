@@ -32,3 +32,11 @@ function reachWideOutputs() {
 }
 window.addEventListener("load", reachWideOutputs);
 window.addEventListener("resize", reachWideOutputs);
+
+// On the web, the library installs from where the page lies.
+window.addEventListener("load", () => {
+  for (const aside of document.querySelectorAll(".run-elsewhere")) {
+    const { href } = aside.querySelector(".wheel");
+    if (href.startsWith("http")) aside.querySelector(".wheel-address").textContent = href;
+  }
+});

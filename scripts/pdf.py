@@ -1,0 +1,72 @@
+"""Print the whole book as one PDF; `make pdf` calls this after the book is built.
+
+Sphinx writes the book once more, as a single page (nothing is executed again), and headless Chromium prints it: figures
+as they stand at the start, solutions open, links between chapters as links within the document.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+PAGE = BUILD / "singlehtml/intro.html"
+PDF = BUILD / "how-deep-networks-learn.pdf"
+
+
+def main() -> int:
+    """Write the PDF, and return the exit status."""
+    with (BUILD / "single.log").open("w") as log:
+        written = subprocess.run(
+            [str(Path(sys.executable).with_name("jupyter-book")), "build", "-W", "-n", "--keep-going"]
+            + ["--builder", "custom", "--custom-builder", "singlehtml", str(ROOT)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if written.returncode != 0:
+        print(f"The book could not be written as one page; {log.name} says why.")
+        return written.returncode
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(color_scheme="light")
+        page.goto(PAGE.as_uri(), wait_until="load")
+        settle(page)
+        page.pdf(
+            path=PDF,
+            format="A4",
+            margin={side: "18mm" for side in ("top", "bottom", "left", "right")},
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template='<div style="width:100%;text-align:center;font-size:8px"><span class="pageNumber"></span></div>',
+            print_background=True,
+            outline=True,
+            tagged=True,
+        )
+        browser.close()
+    print(f"The book is printed. Open {PDF}")
+    return 0
+
+
+def settle(page: Page) -> None:
+    """Wait until formulas and interactive figures stand; open the solutions."""
+    page.wait_for_function(
+        "typeof MathJax !== 'object' || !MathJax.startup || MathJax.startup.promise", timeout=600_000
+    )
+    figures = page.locator("script[type='application/vnd.jupyter.widget-view+json']").count()
+    page.wait_for_function(f"document.querySelectorAll('.explore').length >= {figures}", timeout=600_000)
+    page.evaluate("""() => {
+        for (const solution of document.querySelectorAll("details:not(.hide), .dropdown")) {
+            solution.open = true;
+            solution.classList.remove("toggle-hidden");
+        }
+    }""")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
