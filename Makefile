@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test lab notebooks bench clean
+.PHONY: help book test lab notebooks slides pdf bench lock clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,16 +26,29 @@ lab: $(INSTALLED) ## open the chapters in JupyterLab
 notebooks: $(INSTALLED) ## re-execute the notebooks in place and store their text outputs
 	@$(RUN) scripts/notebooks.py chapters
 
+slides: book ## make a deck of slides from each chapter
+	@$(RUN) scripts/slides.py
+
+pdf: book ## print the whole book as a PDF (needs Chromium)
+	@$(RUN) scripts/pdf.py
+
 bench: book ## measure how fast everything is (some minutes), for the page "How fast"
 	@$(RUN) benchmarks/run.py
+
+lock: ## pin every package that requirements.txt draws in, as it is found now, in constraints.txt
+	@rm -rf _build/lock && $(PYTHON) -m venv _build/lock
+	@_build/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@head -n 2 constraints.txt > _build/lock/constraints.txt
+	@_build/lock/bin/python -m pip freeze --exclude-editable | grep -v '^torch==' >> _build/lock/constraints.txt
+	@mv _build/lock/constraints.txt constraints.txt && rm -rf _build/lock
 
 clean: ## remove everything that was built or installed
 	rm -rf _build $(VENV) web/node_modules dlnlib.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
-$(INSTALLED): requirements.txt pyproject.toml
+$(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found; this book needs Python 3.11 or newer (set PYTHON=...)."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or newer; $(PYTHON) is %s (set PYTHON=...)." % sys.version.split()[0] or 0)'
-	@echo "Installing what requirements.txt pins into $(VENV) (some minutes the first time)"
+	@echo "Installing what requirements.txt names into $(VENV) (some minutes the first time)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt --constraint constraints.txt
 	@touch $@

@@ -70,7 +70,7 @@ def discard_stale() -> None:
     core = [
         *(ROOT / "dlnlib").rglob("*.py"),
         *(ROOT / "dlnlib/data").iterdir(),
-        ROOT / "requirements.txt",
+        *ROOT.glob("*.txt"),
         ROOT / "scripts/front_figure.py",
         *(ROOT / "benchmarks").glob("*.json"),
     ]
@@ -111,8 +111,10 @@ def make_wheel() -> None:
             shutil.copy(ROOT / file, copy)
         shutil.copytree(ROOT / "dlnlib", Path(copy) / "dlnlib", ignore=shutil.ignore_patterns("__pycache__"))
         subprocess.run(
-            [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-            + ["--no-deps", "--no-build-isolation", "--wheel-dir", str(WHEEL), copy],
+            [
+                *(sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"),
+                *("--no-deps", "--no-build-isolation", "--wheel-dir", str(WHEEL), copy),
+            ],
             env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"},  # the same file from the same code
             check=True,
         )

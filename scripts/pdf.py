@@ -17,14 +17,17 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 PAGE = BUILD / "singlehtml/intro.html"
 PDF = BUILD / "how-deep-networks-learn.pdf"
+FOOTER = '<div style="width: 100%; text-align: center; font-size: 8px"><span class="pageNumber"></span></div>'
 
 
 def main() -> int:
     """Write the PDF, and return the exit status."""
     with (BUILD / "single.log").open("w") as log:
         written = subprocess.run(
-            [str(Path(sys.executable).with_name("jupyter-book")), "build", "-W", "-n", "--keep-going"]
-            + ["--builder", "custom", "--custom-builder", "singlehtml", str(ROOT)],
+            [
+                *(str(Path(sys.executable).with_name("jupyter-book")), "build", "-W", "-n", "--keep-going"),
+                *("--builder", "custom", "--custom-builder", "singlehtml", str(ROOT)),
+            ],
             stdout=log,
             stderr=subprocess.STDOUT,
             check=False,
@@ -43,7 +46,7 @@ def main() -> int:
             margin={side: "18mm" for side in ("top", "bottom", "left", "right")},
             display_header_footer=True,
             header_template="<span></span>",
-            footer_template='<div style="width:100%;text-align:center;font-size:8px"><span class="pageNumber"></span></div>',
+            footer_template=FOOTER,
             print_background=True,
             outline=True,
             tagged=True,
