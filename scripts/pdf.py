@@ -38,6 +38,7 @@ def main() -> int:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(color_scheme="light")
+        page.set_default_timeout(600_000)
         page.goto(PAGE.as_uri(), wait_until="load")
         settle(page)
         page.pdf(
@@ -62,7 +63,7 @@ def settle(page: Page) -> None:
         "typeof MathJax !== 'object' || !MathJax.startup || MathJax.startup.promise", timeout=600_000
     )
     figures = page.locator("script[type='application/vnd.jupyter.widget-view+json']").count()
-    page.wait_for_function(f"document.querySelectorAll('.explore').length >= {figures}", timeout=600_000)
+    page.wait_for_function(f"document.querySelectorAll('.explore').length >= {figures}")
     page.evaluate("""() => {
         for (const solution of document.querySelectorAll("details:not(.hide), .dropdown")) {
             solution.open = true;

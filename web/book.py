@@ -102,7 +102,7 @@ def mark_slides(app: Sphinx, page: str, source: list[str]) -> None:
         notebook = json.loads(source[0])
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown" and "slide" in cell["metadata"].get("tags", []):
-                cell["source"] = f"% slide\n\n{''.join(cell['source'])}\n\n% end of slide"
+                cell["source"] = f"<!-- slide -->\n\n{''.join(cell['source'])}\n\n<!-- end of slide -->"
         source[0] = json.dumps(notebook)
 
 
@@ -116,6 +116,15 @@ def offer_notebook(app: Sphinx, page: str, template: str, context: dict[str, Any
                 for kind, file in (("notebook", f"_sources/{notebook}"), ("wheel", f"_static/{wheel.name}"))
             }
             context["body"] += RUN_ELSEWHERE.format(name=wheel.name, **at)
+
+
+def complete_single_page(app: Sphinx) -> None:
+    """Let the book be written as a single page, for scripts/pdf.py: with all that extensions know for many pages.
+
+    Some extensions name that builder and Sphinx then forgets what the others registered for HTML.
+    """
+    handlers = app.registry.translation_handlers
+    handlers["singlehtml"] = handlers["html"] | handlers.get("singlehtml", {})
 
 
 def link_repository(app: Sphinx, config: Config) -> None:
@@ -144,6 +153,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", serve_scripts, priority=900)
     app.connect("config-inited", link_repository, priority=900)
+    app.connect("builder-inited", complete_single_page)
     app.connect("source-read", mark_slides)
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("html-page-context", offer_notebook)

@@ -9,7 +9,15 @@ function fit() {
   if (content.scrollHeight > free) content.style.zoom = Math.max(0.5, free / content.scrollHeight);
 }
 
-Reveal.initialize({ ...room, margin: 0.04, center: false, hash: true, slideNumber: true, transition: "none" });
+Reveal.initialize({
+  ...room,
+  margin: 0.04,
+  center: false,
+  hash: true,
+  slideNumber: true,
+  transition: "none",
+  keyboardCondition: () => !document.activeElement.closest(".explore"), // its arrows move the figure
+});
 Reveal.on("ready", fit);
 Reveal.on("slidechanged", fit);
 // Formulas and sliders come later than the slide that they stand on.
