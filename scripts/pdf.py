@@ -58,12 +58,10 @@ def main() -> int:
 
 
 def settle(page: Page) -> None:
-    """Wait until formulas and interactive figures stand; open the solutions."""
+    """Wait until the formulas stand; open the solutions."""
     page.wait_for_function(
         "typeof MathJax !== 'object' || !MathJax.startup || MathJax.startup.promise", timeout=600_000
     )
-    figures = page.locator("script[type='application/vnd.jupyter.widget-view+json']").count()
-    page.wait_for_function(f"document.querySelectorAll('.explore').length >= {figures}")
     page.evaluate("""() => {
         for (const solution of document.querySelectorAll("details:not(.hide), .dropdown")) {
             solution.open = true;
