@@ -55,7 +55,7 @@ CASES = [
         {"sigma_yx": EYE, "sigma_xx": EYE, "trace_yy": 2.0, "n_examples": 3},
         {
             "sigma_yx": [NAN * EYE, [1.0]],
-            "sigma_xx": [NAN * EYE, [1.0], np.eye(3), np.ones((2, 3)), [[1.0, 0.1], [0.0, 1.0]]],
+            "sigma_xx": [NAN * EYE, [1.0], np.eye(3), np.ones((2, 3)), [[1.0, 0.1], [0.05, 1.0]]],
             "trace_yy": [NAN, [1.0], -1.0],
             "n_examples": COUNTS,
         },
