@@ -57,6 +57,7 @@ def _run_collected(self: PytestRunner, *, mutant_name: str | None, tests: Iterab
     """Run these tests, of which mutmut names the fastest first, up to one that fails; return pytest's exit code."""
     with change_cwd("mutants"):
         session = _session((*self._pytest_add_cli_args, *self._pytest_add_cli_args_test_selection))
+        session.testsfailed = 0  # of the run that mutmut forces to fail
         items = {item.nodeid: item for item in session.items}
         for test in tests or items:
             items[test].ihook.pytest_runtest_protocol(item=items[test], nextitem=None)
