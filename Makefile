@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test lab notebooks slides pdf bench lock clean
+.PHONY: help book test lab notebooks slides pdf bench lock mutants clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +42,12 @@ lock: ## pin every package that requirements.txt draws in, as it is found now, i
 	@_build/lock/bin/python -m pip freeze --exclude-editable | grep -v '^torch==' >> _build/lock/constraints.txt
 	@mv _build/lock/constraints.txt constraints.txt && rm -rf _build/lock
 
+mutants: $(INSTALLED) ## break the core in thousands of small ways, list the breaks that no unit test sees (an hour or more; resumes)
+	@$(RUN) scripts/mutants.py run
+	@$(RUN) scripts/mutants.py results
+
 clean: ## remove everything that was built or installed
-	rm -rf _build $(VENV) web/node_modules dlnlib.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf _build $(VENV) web/node_modules mutants dlnlib.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found; this book needs Python 3.11 or newer (set PYTHON=...)."; exit 1; }

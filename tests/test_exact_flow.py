@@ -185,6 +185,8 @@ def test_the_kernel_moves_the_map_and_is_the_gram_matrix_of_the_gradients():
     flow = exact.balanced_flow([[0.0], [1e-4]], sigma, w1, w2)
     assert flow.ntk.shape == (2, 1, 6, 6)
     np.testing.assert_allclose(flow.ntk[0, 0], jacobian @ jacobian.T, atol=1e-13)
+    for t in (1.0, [1.0], [[[1.0]]]):
+        assert exact.balanced_flow(t, sigma, w1, w2).ntk.shape == (*np.shape(t), 6, 6)
     step = (flow.map[1, 0] - flow.map[0, 0]) / 1e-4
     np.testing.assert_allclose(step.ravel(), flow.ntk[0, 0] @ (sigma - w2 @ w1).ravel(), rtol=2e-3)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from dlnlib import exact
+from dlnlib.exact import _leg
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=40)
 strength = st.floats(-3, 3).map(lambda x: round(x, 3))
@@ -146,6 +147,47 @@ def test_layered_mode_on_saddles_and_stable_manifolds():
     np.testing.assert_allclose(cubic, np.abs(run.y.T) * [1, -1, 1], rtol=1e-9)
     assert exact.layered_mode(2.0, 1.0, [1.0, 1.0]).tolist() == [1, 1]
     assert exact.layered_mode(np.zeros((2, 0)), 1.0, [1.0, 0.2]).shape == (2, 0, 2)
+
+
+def counted(function):
+    def call(v):
+        call.count += 1
+        return function(v)
+
+    call.count = 0
+    return call
+
+
+def test_a_leg_is_marched_in_few_panels_as_far_as_it_must():
+    steady = counted(np.ones_like)
+    leg = _leg.Leg(steady, until=math.inf)
+    assert math.isclose(leg.duration, 600, rel_tol=1e-14) and steady.count <= 13
+    np.testing.assert_allclose(leg.position(np.array([0, 1.5, 599.0, 601.0])), [0, 1.5, 599, math.inf], rtol=1e-14)
+    assert 3 < _leg.Leg(np.ones_like, until=3.0).duration < 7
+    assert _leg.Leg(np.ones_like, until=0.0).duration > 0
+
+
+def test_a_leg_that_ends_in_finite_time(monkeypatch):
+    """dt/dv = exp(-v): v = -ln(1 - t)."""
+    slowing = counted(lambda v: np.exp(-v))
+    leg = _leg.Leg(slowing, until=math.inf)
+    assert math.isclose(leg.duration, 1, rel_tol=1e-14) and slowing.count <= 85
+    monkeypatch.setattr(_leg, "_MAX_STEPS", 8)
+    t = np.array([1e-9, 0.1, 0.5, 0.9, 0.999])
+    np.testing.assert_allclose(leg.position(t), -np.log1p(-t), rtol=1e-13)
+    np.testing.assert_array_equal(leg.position(np.array([0.0, 1.1])), [0, math.inf])
+
+
+@pytest.mark.parametrize("layers0", [[0.1, 0.2, 0.3], [-0.01, 0.5], [1e-3] * 4, [2.0, 3.0], [-0.1, 0.3, 0.3]])
+def test_five_newton_steps_find_the_layers(monkeypatch, layers0):
+    monkeypatch.setattr(_leg, "_MAX_STEPS", 5)
+    exact.layered_mode(np.linspace(0, 30, 200), 1.0, layers0)
+
+
+def test_a_leg_says_so_if_newton_does_not_converge(monkeypatch):
+    monkeypatch.setattr(_leg, "_MAX_STEPS", 1)
+    with pytest.raises(RuntimeError, match="had not converged after 1 Newton steps"):
+        exact.layered_mode([0.3, 3.0], 1.0, [0.1, 0.2, 0.3])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from dlnlib import exact
+from dlnlib.exact import _logit, _series
 
 DEPTHS = [1, 1.3, 2 - 1e-9, 2, 2 + 1e-9, 3, 5, 7.3, 100, 1000, math.inf]
 STARTS = [1e-12, 1e-6, 0.03, 0.6, 1 - 1e-9, 1 + 1e-9, 1.7, 1e6]
@@ -214,6 +215,41 @@ def test_ends_of_the_path():
     assert exact.mode_strength(1e308, 1e5, 1e-3, 9) == 1e5
     saturated = exact.mode_strength(50, 1.1, 1e-3, 3)
     assert exact.learning_time(saturated, 1.1, 1e-3, 3) > 8
+
+
+@pytest.mark.parametrize("depth", [1, 1.3, 2, 3, 7.3, 100, math.inf])
+@pytest.mark.parametrize(
+    ("starts", "near"), [(np.geomspace(1e-6, 0.98, 13), 0.55), (np.geomspace(1.02, 1e3, 13), 0.09)]
+)
+def test_the_first_guess_is_near_and_three_steps_do_the_rest(monkeypatch, depth, starts, near):
+    """From a worse guess, or by worse steps, the strength would be the same and take longer."""
+    u0 = starts[:, None]
+    u = u0 + np.array([1e-6, 1e-3, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 1 - 1e-6]) * (1 - u0)
+    t = exact.learning_time(u, 1.0, u0, depth)
+    path = _logit.Path(np.ones(()), u0, np.asarray(float(depth)), np.ones(()))
+    advance = np.log(u * np.abs(1 - u0) / (u0 * np.abs(1 - u)))
+    assert np.abs(path._first_guess(t * path.rate) - advance).max() < near
+    monkeypatch.setattr(_logit, "_MAX_STEPS", 3)
+    np.testing.assert_allclose(exact.mode_strength(t, 1.0, u0, depth), u, rtol=1e-9)
+
+
+@pytest.mark.parametrize("depth", [1, 1.3, 2, 3, 100, math.inf])
+@pytest.mark.parametrize(("u0", "half"), [(0.01, 0.5), (100.0, 2.0)])
+def test_the_first_guess_is_exact_at_the_half_and_in_the_end(depth, u0, half):
+    path = _logit.Path(np.ones(()), np.asarray(u0), np.asarray(float(depth)), np.ones(()))
+    for u, tolerance in ((half, 1e-12), (1 - 1e-9 * (u0 < 1) + 1e-9 * (u0 > 1), 0.02)):
+        advance = math.log(u * abs(1 - u0) / (u0 * abs(1 - u)))
+        target = exact.learning_time(u, 1.0, u0, depth) * path.rate
+        np.testing.assert_allclose(path._first_guess(target), advance, rtol=0, atol=tolerance)
+
+
+def test_economised_series_are_the_powers():
+    """Made when the module is imported, before anything could go wrong in a test."""
+    z = np.linspace(0, 0.5, 101)
+    matrix = _series._economizer()
+    assert matrix.shape == (21, 50)
+    powers = np.polynomial.polynomial.polyval(4 * z - 1, matrix)
+    np.testing.assert_allclose(powers, z ** np.arange(50)[:, None], rtol=0, atol=1e-16)
 
 
 @pytest.mark.parametrize(

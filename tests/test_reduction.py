@@ -90,6 +90,64 @@ def start_of(kind, task, hidden, seed):
     return initialization.orthogonal(widths, rng=seed) if kind == "orthogonal" else initialization.glorot(widths, seed)
 
 
+def grown_by_force(task, weights):
+    """Projectors on the subspaces of `reduce`'s docstring, every image taken again until no rank grows."""
+    moments = np.eye(task.n_in) if task.sigma_xx is None else task.sigma_xx
+    spaces = [task.sigma_yx.T, *(w[:, :0] for w in weights[:-1]), np.hstack([task.sigma_yx, weights[-1]])]
+    for _ in range(sum(len(space) for space in spaces)):
+        up = [w @ space for w, space in zip(weights, spaces, strict=False)]
+        down = [w.T @ space for w, space in zip(weights, spaces[1:], strict=True)]
+        images = [[moments @ spaces[0], down[0]], *map(list, zip(up[:-1], down[1:], strict=True)), [up[-1]]]
+        for i, more in enumerate(images):
+            u, s, _ = np.linalg.svd(np.hstack([spaces[i], *more]), full_matrices=False)
+            spaces[i] = u[:, s > 1e-9 * max(s[0], 1e-300)]
+    return [space @ space.T for space in spaces]
+
+
+@pytest.mark.parametrize("kind", ["decoupled", "orthogonal", "glorot"])
+@pytest.mark.parametrize("variances", [None, [1.0, 1.0, 2.0, 2.0, 0.0, 0.0]])
+@pytest.mark.parametrize("hidden", [[], [8], [7, 9]])
+def test_the_subspaces_hold_what_training_touches_and_no_more(kind, variances, hidden):
+    rng = np.random.default_rng(5)
+    sigma_yx = rng.standard_normal((5, 2)) @ rng.standard_normal((2, 6)) * ([1, 1, 1, 1, 0, 0] if variances else 1)
+    task = Task(sigma_yx, variances and np.diag(variances), 40.0, 7)
+    start = start_of(kind, task, hidden, seed=3)
+    small = reduce(task, start)
+    for frame, projector in zip(small.frames, grown_by_force(task, start), strict=True):
+        np.testing.assert_allclose(frame.T @ frame, np.eye(frame.shape[1]), atol=1e-12)
+        np.testing.assert_allclose(frame @ frame.T, projector, atol=1e-9)
+    assert (
+        small.widths
+        == [frame.shape[1] for frame in small.frames]
+        == [w.shape[1] for w in small.weights] + [small.task.n_out]
+    )
+    assert small.reduced == (small.widths != [6, *hidden, 5])
+    assert (small.task.trace_yy, small.task.n_examples) == (40.0, 7)
+    first, last = small.frames[0], small.frames[-1]
+    np.testing.assert_allclose(small.task.sigma_yx, last.T @ sigma_yx @ first, atol=1e-12)
+    if variances:
+        np.testing.assert_allclose(small.task.sigma_xx, first.T @ np.diag(variances) @ first, atol=1e-12)
+    else:
+        assert small.task.sigma_xx is None
+    for w, full, before, after in zip(small.weights, start, small.frames, small.frames[1:], strict=False):
+        np.testing.assert_allclose(w, after.T @ full @ before, atol=1e-12)
+    moved = [w + rng.standard_normal(w.shape) for w in small.weights]
+    lifted = small.lift(moved)
+    for big, w, full, before, after in zip(lifted, moved, start, small.frames, small.frames[1:], strict=False):
+        np.testing.assert_allclose(after.T @ big @ before, w, atol=1e-12)
+        inside = after @ (after.T @ (big - full) @ before) @ before.T
+        np.testing.assert_allclose(big - full, inside, atol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
+def test_the_tolerance_is_relative_to_the_layer(unit):
+    task = Task(unit * np.diag([1.0, 1e-12, 0.0]))
+    start = [unit * np.diag([1.0, 0.0, 0.0]), unit * np.diag([1.0, 0.0, 0.0])]
+    assert reduce(task, start).widths == [1, 1, 1]
+    assert reduce(task, start, tolerance=1e-14).widths == [2, 1, 2]
+    assert reduce(task, start, tolerance=1e-10).widths == [1, 1, 1]
+
+
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(
     ends=st.tuples(st.integers(1, 12), st.integers(1, 12)),

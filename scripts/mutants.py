@@ -1,0 +1,74 @@
+"""Run mutmut, with its own command line: on properties too, which it leaves alone, and with tests collected once.
+
+`make mutants` calls this. Each mutant is tested in a fork of this process, which has imported everything.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import libcst as cst
+import pytest
+from _pytest.config import get_config
+from mutmut.__main__ import cli
+from mutmut.mutation import file_mutation
+from mutmut.runners.harness import PytestRunner
+from mutmut.utils.file_utils import change_cwd
+
+_skip, _arrange = file_mutation.MutationVisitor._skip_node_and_children, file_mutation.function_trampoline_arrangement
+
+
+def _bare(node: cst.CSTNode) -> Any:
+    """Return a property without its decorator, anything else as it is."""
+    names = [d.decorator.value for d in getattr(node, "decorators", ()) if isinstance(d.decorator, cst.Name)]
+    if isinstance(node, cst.FunctionDef) and names in (["property"], ["cached_property"]):
+        return node.with_changes(decorators=())
+    return node
+
+
+def _arrange_bare(function: cst.FunctionDef, mutants: Iterable[Any], class_name: str | None) -> Sequence[Any]:
+    """Decorate the function that chooses among the mutants, and not the mutants."""
+    bare = _bare(function)
+    before, methods, after, names = _arrange(bare, mutants, class_name)
+    if bare is not function:
+        methods = [methods[0].with_changes(decorators=[*function.decorators, *methods[0].decorators]), *methods[1:]]
+    return before, methods, after, names
+
+
+@functools.cache
+def _session(arguments: tuple[str, ...]) -> pytest.Session:
+    """Return a pytest session that has collected its tests, and stays open."""
+    config = get_config()
+    config.parse(["--rootdir=.", "--tb=native", "--capture=no", "--quiet", *arguments])
+    from hypothesis import Phase, settings  # not earlier: pytest must be the first to import its plugins
+
+    settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate])  # any failure will do
+    settings.load_profile("mutants")
+    config._do_configure()
+    session = pytest.Session.from_config(config)
+    config.hook.pytest_sessionstart(session=session)
+    config.hook.pytest_collection(session=session)
+    return session
+
+
+def _run_collected(self: PytestRunner, *, mutant_name: str | None, tests: Iterable[str]) -> int:
+    """Run these tests, of which mutmut names the fastest first, up to one that fails; return pytest's exit code."""
+    with change_cwd("mutants"):
+        session = _session((*self._pytest_add_cli_args, *self._pytest_add_cli_args_test_selection))
+        session.testsfailed = 0  # of the run that mutmut forces to fail
+        items = {item.nodeid: item for item in session.items}
+        for test in tests or items:
+            items[test].ihook.pytest_runtest_protocol(item=items[test], nextitem=None)
+            if session.testsfailed:
+                return 1
+    return 0
+
+
+file_mutation.MutationVisitor._skip_node_and_children = lambda self, node: _skip(self, _bare(node))
+file_mutation.function_trampoline_arrangement = _arrange_bare
+PytestRunner.run_tests = _run_collected
+
+if __name__ == "__main__":
+    cli()
