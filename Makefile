@@ -43,6 +43,7 @@ lock: ## pin every package that requirements.txt draws in, as it is found now, i
 	@mv _build/lock/constraints.txt constraints.txt && rm -rf _build/lock
 
 mutants: $(INSTALLED) ## break the core in thousands of small ways, list the breaks that no unit test sees (an hour or more; resumes)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
 	@$(RUN) scripts/mutants.py run
 	@$(RUN) scripts/mutants.py results
 
