@@ -44,6 +44,7 @@ def main() -> int:
         page.pdf(
             path=PDF,
             format="A4",
+            scale=0.8,
             margin={side: "18mm" for side in ("top", "bottom", "left", "right")},
             display_header_footer=True,
             header_template="<span></span>",
