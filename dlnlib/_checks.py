@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from numbers import Real
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,15 +15,34 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 
-def finite(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
-    """Return `value` as a float64 array; refuse what is not numeric, has NaN or infinity, or the wrong rank."""
+def shown(value: object) -> str:
+    """Return `value` as it is written in a message: on one line, and not all of it if it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def real(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a float64 array; refuse what is not made of real numbers."""
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} was {value!r}; it must be an array of real numbers") from None
+        array = np.asarray(value)
+        # NumPy itself would read numbers out of text, and drop imaginary parts with no more than a warning.
+        if array.dtype.kind in "biuf" or (
+            array.dtype == object and all(isinstance(entry, Real) for entry in array.flat)
+        ):
+            return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        pass
+    raise ValueError(f"{name} was {shown(value)}; it must be an array of real numbers")
+
+
+def finite(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
+    """Return `value` as a float64 array; refuse NaN, infinity, and another rank than `ndim` or nothing of this rank."""
+    array = real(name, value)
     if ndim is not None and array.ndim != ndim:
         allowed = f"have {ndim} dimensions" if ndim else "be a single number"
         raise ValueError(f"{name} had shape {array.shape}; it must {allowed}")
+    if ndim is not None and array.size == 0:
+        raise ValueError(f"{name} was empty, of shape {array.shape}; it must hold at least one number")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} held NaN or infinity; every entry must be a finite number")
     return array
@@ -36,18 +59,57 @@ def positive(name: str, value: ArrayLike, reason: str = "", ndim: int | None = N
 def positive_int(name: str, value: int) -> int:
     """Return `value` as an int; refuse anything but a whole number of at least one."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} was {value!r}; it must be a whole number of at least 1")
+        raise ValueError(f"{name} was {shown(value)}; it must be a whole number of at least 1")
     return int(value)
+
+
+def each(name: str, values: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Return what `values` holds, each with its name, ``name[i]``; refuse what cannot be iterated over."""
+    try:
+        return ((f"{name}[{i}]", value) for i, value in enumerate(values))
+    except TypeError:
+        raise ValueError(f"{name} was {shown(values)}; it must be a list") from None
+
+
+def instance(name: str, value: object, kind: type) -> None:
+    """Refuse anything but an instance of `kind`."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} was {shown(value)}; it must be of type {kind.__name__}")
+
+
+def one_of(name: str, value: str, choices: Iterable[str]) -> str:
+    """Return `value`; refuse anything but one of the choices."""
+    allowed = tuple(choices)
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} was {shown(value)}; it must be one of {allowed}")
+    return value
+
+
+def path(name: str, value: str | os.PathLike[str]) -> Path:
+    """Return `value` as a path; refuse what cannot be one."""
+    try:
+        return Path(value)
+    except TypeError:
+        raise ValueError(f"{name} was {shown(value)}; it must be a path") from None
+
+
+def broadcasting(**arrays: Array) -> None:
+    """Refuse arrays that do not broadcast to one shape."""
+    try:
+        np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        given = " and ".join(f"{name} had shape {array.shape}" for name, array in arrays.items() if array.ndim)
+        raise ValueError(f"{given}; they must broadcast to one shape") from None
 
 
 def chained(weights: Sequence[ArrayLike], n_in: int, n_out: int, ndims: tuple[int, ...] = (2,)) -> list[Array]:
     """Return `weights` as float64 arrays; refuse layers that do not chain from `n_in` inputs to `n_out` outputs."""
-    layers = [finite(f"weights[{i}]", w) for i, w in enumerate(weights)]
+    layers = [finite(name, w) for name, w in each("weights", weights)]
     if not layers:
         raise ValueError("weights was empty; it must hold at least one layer")
     sizes = [n_in, *(w.shape[-2] if w.ndim in ndims else -1 for w in layers)]
     fits = (w.shape[-2:] == (after, before) for w, (before, after) in zip(layers, pairwise(sizes), strict=True))
-    if not all(fits) or sizes[-1] != n_out:
+    if min(sizes) < 1 or not all(fits) or sizes[-1] != n_out:
         raise ValueError(
             f"weights had shapes {[w.shape for w in layers]}; they must chain from {n_in} inputs to {n_out} outputs"
         )
@@ -59,5 +121,5 @@ def generator(rng: int | np.random.Generator) -> np.random.Generator:
     if isinstance(rng, np.random.Generator):
         return rng
     if isinstance(rng, bool) or not isinstance(rng, (int, np.integer)) or rng < 0:
-        raise ValueError(f"rng was {rng!r}; it must be a seed (a whole number >= 0) or a numpy.random.Generator")
+        raise ValueError(f"rng was {shown(rng)}; it must be a seed (a whole number >= 0) or a numpy.random.Generator")
     return np.random.default_rng(int(rng))

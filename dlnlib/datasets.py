@@ -6,13 +6,14 @@ original files by ``python -m dlnlib.moments NAME FOLDER``.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlnlib._checks import Array, finite, generator, positive_int
+from dlnlib._checks import Array, finite, generator, one_of, positive_int, shown
 from dlnlib.task import Task
 
 SPLITS = ("train", "validation", "test")
@@ -20,6 +21,16 @@ STORED = ("figure_6a", "spectra")
 
 _N_PIXELS = 784
 _SHIPPED = Path(__file__).parent / "data"
+
+# SHA-256 of the sums in each file. That of the file itself would depend on the compressor's version.
+_SHA256 = {
+    "fashion_mnist-test": "a571d796e6ea269a3e8c30f7eed95273511a009b7c76f0e49a64af93a8e25a06",
+    "fashion_mnist-train": "60cd8fb297cc7e3c4a7fec0f47c310d2559df505f9f30da0cc51d2962864b108",
+    "fashion_mnist-validation": "ac42aa63f6e0a5bd55777edc6a58a4852d3f47e956fac4557d7e403085802560",
+    "mnist-test": "a2b0f101decb3c20f3cc4ca6180360a827536fb19d399eef72a7641365e1579a",
+    "mnist-train": "338e3289e5f2d6af53a3cfec19a57bfabc9bb1964f116c19559fc2e5f75e222d",
+    "mnist-validation": "e5b2a9fa56cf7930389abf7ce853da88658b745e095791046839c7a26616b5d0",
+}
 
 
 def mnist(split: str = "train", *, centred: bool = False) -> Task:
@@ -36,7 +47,7 @@ def mnist(split: str = "train", *, centred: bool = False) -> Task:
     Raises
     ------
     ValueError
-        If there is no such split.
+        If there is no such split, or its file is missing, truncated or altered.
 
     References
     ----------
@@ -166,28 +177,38 @@ def stored(name: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If there are no such results.
+        If there are no such results, or their file is missing or truncated.
 
     Examples
     --------
     >>> stored("spectra")["command"]
     'python scripts/figure_6.py'
     """
-    if name not in STORED:
-        raise ValueError(f"name was {name!r}; it must be one of {STORED}")
-    results: dict[str, Any] = json.loads((_SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
+    file = _SHIPPED / f"{one_of('name', name, STORED)}.json"
+    try:
+        results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from None
     return results
 
 
 def _image_task(name: str, split: str, centred: bool) -> Task:
-    if split not in SPLITS:
-        raise ValueError(f"split was {split!r}; it must be one of {SPLITS}")
-    with np.load(_SHIPPED / f"{name}-{split}.npz") as moments:
-        upper = np.zeros((_N_PIXELS, _N_PIXELS))
-        upper[np.triu_indices(_N_PIXELS)] = moments["pixel_products"]
-        n_examples = int(moments["class_counts"].sum())
-        sigma_yx = moments["class_pixels"] / (255.0 * n_examples)
-        mean_y = moments["class_counts"] / n_examples
+    file = _SHIPPED / f"{name}-{one_of('split', split, SPLITS)}.npz"
+    try:
+        with file.open("rb") as opened, np.load(opened) as moments:
+            products, pixels, counts = (moments[key] for key in ("pixel_products", "class_pixels", "class_counts"))
+    except Exception as error:  # a harmed file makes zipfile, zlib and NumPy raise all kinds
+        raise _unreadable(file, error) from None
+    content = hashlib.sha256()
+    for array in (products, pixels, counts):
+        content.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    if content.hexdigest() != _SHA256[file.stem]:
+        raise ValueError(f"{file} held other moments than {name}'s; it must be the file that came with dlnlib")
+    upper = np.zeros((_N_PIXELS, _N_PIXELS))
+    upper[np.triu_indices(_N_PIXELS)] = products
+    n_examples = int(counts.sum())
+    sigma_yx = pixels / (255.0 * n_examples)
+    mean_y = counts / n_examples
     sigma_xx = (upper + np.triu(upper, 1).T) / (255.0**2 * n_examples)
     if not centred:
         return Task(sigma_yx, sigma_xx, trace_yy=1.0, n_examples=n_examples)
@@ -195,3 +216,7 @@ def _image_task(name: str, split: str, centred: bool) -> Task:
     return Task(
         sigma_yx - np.outer(mean_y, mean_x), sigma_xx - np.outer(mean_x, mean_x), 1.0 - mean_y @ mean_y, n_examples
     )
+
+
+def _unreadable(file: Path, error: Exception) -> ValueError:
+    return ValueError(f"{file} could not be read ({shown(error)}); it must be the file that came with dlnlib")

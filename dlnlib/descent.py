@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, chained, positive
+from dlnlib._checks import Array, chained, instance, positive, real, shown
 from dlnlib._recording import DIVERGED, Recorder, Run, to_numpy
 from dlnlib.task import Task
 
@@ -97,11 +97,14 @@ def gradient_descent(
            [1.93, 0.02],
            [3.  , 1.  ]])
     """
-    if test is not None and test.sigma_yx.shape != task.sigma_yx.shape:
-        raise ValueError(
-            f"test had {test.n_in} inputs and {test.n_out} outputs; "
-            f"it must have this task's {task.n_in} and {task.n_out}"
-        )
+    instance("task", task, Task)
+    if test is not None:
+        instance("test", test, Task)
+        if test.sigma_yx.shape != task.sigma_yx.shape:
+            raise ValueError(
+                f"test had {test.n_in} inputs and {test.n_out} outputs; "
+                f"it must have this task's {task.n_in} and {task.n_out}"
+            )
     layers, rates, batch_shape = _prepare(
         task.n_in, task.n_out, weights, learning_rate, dtype, device, overwrite_weights
     )
@@ -161,7 +164,7 @@ def tanh_descent(
 
     The network is W_D tanh(W_{D-1} ... tanh(W_1 x)). Its mode strengths are read off the correlation of its own
     outputs with the inputs, diag(U^T E[y_net x^T] V) / diag(V^T sigma_xx V): for a linear network on inputs that
-    share the task's axes these are the strengths of the end-to-end map.
+    share the task's axes these are the strengths of the end-to-end map; zero where the inputs do not vary.
 
     Parameters
     ----------
@@ -188,15 +191,17 @@ def tanh_descent(
     """
     task = Task.from_samples(x, y)
     layers, rates, batch_shape = _prepare(task.n_in, task.n_out, weights, learning_rate, dtype, device)
-    inputs = torch.tensor(np.asarray(x, dtype=np.float64), dtype=dtype, device=device)
-    targets = torch.tensor(np.asarray(y, dtype=np.float64), dtype=dtype, device=device)
+    inputs = torch.tensor(real("x", x), dtype=dtype, device=device)
+    targets = torch.tensor(real("y", y), dtype=dtype, device=device)
     for w in layers:
         w.requires_grad_()
+    variances = task.mode_variances
+    seen = variances > np.finfo(np.float64).eps * variances.max()
 
     def measure() -> tuple[Array, None]:
         sigma_net = to_numpy(outputs.mT @ inputs / len(inputs))
         modes = np.einsum("om,boi,mi->bm", task.modes.u, sigma_net, task.modes.vt, optimize=True)
-        return modes / task.mode_variances, None
+        return np.divide(modes, variances, out=np.zeros_like(modes), where=seen), None
 
     recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None)
     for step in range(steps + 1):
@@ -225,6 +230,12 @@ def _prepare(
 ) -> tuple[list[torch.Tensor], torch.Tensor, tuple[int, ...]]:
     """Put the start into tensors with one batch axis, with a rate for each batch member; check that all fits."""
     arrays = chained(weights, n_in, n_out, ndims=(2, 3))
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ValueError(f"dtype was {shown(dtype)}; it must be a torch dtype of real numbers, such as torch.float64")
+    try:
+        torch.empty(0, dtype=dtype, device=device)
+    except (AssertionError, RuntimeError, TypeError):
+        raise ValueError(f"device was {shown(device)}; it must be one that torch has here, such as 'cpu'") from None
     rates = positive("learning_rate", learning_rate)
     try:
         batch_shape = np.broadcast_shapes(rates.shape, *(w.shape[:-2] for w in arrays))

@@ -14,6 +14,8 @@ from typing import Any
 import ipywidgets
 import matplotlib.pyplot as plt
 
+from dlnlib._checks import each, instance, shown
+
 _FRAME = 400  # milliseconds that a frame stays while playing
 
 
@@ -83,17 +85,26 @@ def explore(
     >>> explore(draw, alt="A bar as high as the depth.", depth=[1, 2, 3])
     Interactive figure: A bar as high as the depth.
     """
+    if not callable(draw):
+        raise ValueError(f"draw was {shown(draw)}; it must be a function that draws one frame")
+    start, labels = {} if start is None else start, {} if labels is None else labels
+    for name, given, kind in (("alt", alt, str), ("start", start, Mapping), ("labels", labels, Mapping)):
+        instance(name, given, kind)
+    for name, label in labels.items():
+        instance(f"labels[{name!r}]", label, str)
+    if play is not None:
+        instance("play", play, str)
     if not 1 <= len(grids) <= 3:
         raise ValueError(f"explore was given {len(grids)} parameters; it takes one to three")
-    for name in [*(start or {}), *(labels or {}), *([play] if play is not None else [])]:
+    for name in [*start, *labels, *([play] if play is not None else [])]:
         if name not in grids:
             raise ValueError(f"start, labels or play named {name!r}; the parameters are {list(grids)}")
-    values = {name: list(grid) for name, grid in grids.items()}
+    values = {name: [value for _, value in each(name, grid)] for name, grid in grids.items()}
     chosen = {}
     for name, grid in values.items():
         if not grid:
             raise ValueError(f"the grid of {name} was empty; it must hold at least one value")
-        begin = (start or {}).get(name, grid[len(grid) // 2])
+        begin = start.get(name, grid[len(grid) // 2])
         if begin not in grid:
             raise ValueError(f"start[{name!r}] was {begin!r}; it must be one of the values of its grid, {grid}")
         chosen[name] = grid.index(begin)
@@ -102,7 +113,7 @@ def explore(
         name: ipywidgets.SelectionSlider(
             options=[(format_value(value), i) for i, value in enumerate(grid)],
             index=chosen[name],
-            description=(labels or {}).get(name, name),
+            description=labels.get(name, name),
             layout=ipywidgets.Layout(width="95%", max_width="30em"),
             style={"description_width": "6em"},
         )

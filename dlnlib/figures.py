@@ -8,11 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, is_color_like
 from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import finite
+from dlnlib._checks import each, finite, instance, positive_int, shown
 
 # Okabe & Ito (2008): told apart by readers with any colour vision.
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = (
@@ -64,7 +64,7 @@ def in_order(n: int) -> list[ColorType]:
     >>> len(in_order(10))
     10
     """
-    return [tuple(colour) for colour in plt.get_cmap("cividis")(np.linspace(0.0, 0.85, n))]
+    return [tuple(colour) for colour in plt.get_cmap("cividis")(np.linspace(0.0, 0.85, positive_int("n", n)))]
 
 
 def theory_and_simulation(
@@ -105,28 +105,34 @@ def theory_and_simulation(
     >>> len(ax.lines)
     4
     """
-    theory, simulation = (
-        finite("theory", theory, ndim=2),
-        finite("simulation", simulation, ndim=2),
-    )
+    instance("ax", ax, Axes)
+    x_theory, theory = finite("x_theory", x_theory, ndim=1), finite("theory", theory, ndim=2)
+    x_simulation, simulation = finite("x_simulation", x_simulation, ndim=1), finite("simulation", simulation, ndim=2)
+    if (len(x_theory), len(x_simulation)) != (len(theory), len(simulation)):
+        raise ValueError(
+            f"x_theory, theory, x_simulation and simulation held {len(x_theory)}, {len(theory)}, {len(x_simulation)} "
+            f"and {len(simulation)} points; each curve must have as many as its x"
+        )
     if theory.shape[1] != simulation.shape[1]:
         raise ValueError(
             f"theory held {theory.shape[1]} curves and simulation {simulation.shape[1]}; they must pair up"
         )
     n_curves = theory.shape[1]
-    colors = list(colors) if colors is not None else [PALETTE[i % len(PALETTE)] for i in range(n_curves)]
+    if colors is None:
+        colors = [PALETTE[i % len(PALETTE)] for i in range(n_curves)]
+    colors = [_color(name, color) for name, color in each("colors", colors)]
+    labels = [label for _, label in each("labels", labels)]
     if len(labels) > n_curves or len(colors) != n_curves:
         raise ValueError(
             f"there were {len(colors)} colours and {len(labels)} labels for {n_curves} curves; "
             "there must be one colour for each, and at most one label"
         )
-    x_simulation = finite("x_simulation", x_simulation, ndim=1)
-    shown = np.unique(np.linspace(0, len(x_simulation) - 1, marks).astype(int))
+    marked = np.unique(np.linspace(0, len(x_simulation) - 1, positive_int("marks", marks)).astype(int))
     for i, color in enumerate(colors):
         ax.plot(x_theory, theory[:, i], color=color)
-        ax.plot(x_simulation[shown], simulation[shown, i], "o", color=color, markerfacecolor="white")
+        ax.plot(x_simulation[marked], simulation[marked, i], "o", color=color, markerfacecolor="white")
     for label, color, end in zip(labels, colors, theory[-1], strict=False):
-        label_end(ax, np.asarray(x_theory)[-1], end, label, color)
+        label_end(ax, x_theory[-1], end, label, color)
 
 
 def label_end(ax: Axes, x: float, y: float, text: str, color: ColorType) -> None:
@@ -139,12 +145,20 @@ def label_end(ax: Axes, x: float, y: float, text: str, color: ColorType) -> None
     >>> ax.texts[0].get_text()
     's = 2'
     """
+    instance("ax", ax, Axes)
+    x, y = float(finite("x", x, ndim=0)), float(finite("y", y, ndim=0))
     ax.annotate(
         text,
         (x, y),
         xytext=(5, 0),
         textcoords="offset points",
         va="center",
-        color=color,
+        color=_color("color", color),
         annotation_clip=False,
     )
+
+
+def _color(name: str, color: ColorType) -> ColorType:
+    if not is_color_like(color):
+        raise ValueError(f"{name} was {shown(color)}; it must be a colour that matplotlib knows")
+    return color

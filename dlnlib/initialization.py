@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, finite, generator, positive, positive_int
+from dlnlib._checks import Array, each, finite, generator, instance, positive, positive_int
 from dlnlib.task import Task
 
 
@@ -55,6 +55,7 @@ def decoupled(task: Task, widths: Sequence[int], u0: ArrayLike, rng: int | np.ra
     array([[0.001, 0.   ],
            [0.   , 0.001]])
     """
+    instance("task", task, Task)
     widths = _check_widths(widths)
     if (widths[0], widths[-1]) != (task.n_in, task.n_out):
         raise ValueError(
@@ -132,7 +133,7 @@ def balanced(w0: ArrayLike, imbalance: float, rng: int | np.random.Generator, hi
         raise ValueError(f"hidden was {hidden}; it must be at least the rank of w0")
     w = np.pad(w, (0, hidden))[:hidden]
     # The heavier layer by its sum, the lighter by the product: a difference would lose its digits.
-    heavy = np.sqrt((np.sqrt(imbalance**2 + 4 * w**2) + abs(imbalance)) / 2)
+    heavy = np.sqrt((np.hypot(imbalance, 2 * w) + abs(imbalance)) / 2)
     light = np.divide(w, heavy, out=np.zeros(hidden), where=heavy > 0)
     a, b = (light, heavy) if imbalance > 0 else (heavy, light)
     turn = _orthonormal(hidden, hidden, rng)
@@ -208,18 +209,19 @@ def stack(starts: Sequence[Sequence[Array]]) -> list[Array]:
     >>> [w.shape for w in starts]
     [(10, 4, 3), (10, 2, 4)]
     """
-    if len(starts) == 0:
+    layers = [[finite(name, w) for name, w in each(of, start)] for of, start in each("starts", starts)]
+    if not any(layers):
         raise ValueError("starts was empty; it must hold at least one list of weights")
-    shapes = [[np.shape(w) for w in start] for start in starts]
+    shapes = [[w.shape for w in start] for start in layers]
     if any(shape != shapes[0] for shape in shapes):
         raise ValueError(f"starts held layers of shapes {shapes}; all must have the same widths")
-    return [np.stack(layer) for layer in zip(*starts, strict=True)]
+    return [np.stack(layer) for layer in zip(*layers, strict=True)]
 
 
 def _check_widths(widths: Sequence[int]) -> list[int]:
-    checked = [positive_int(f"widths[{i}]", width) for i, width in enumerate(widths)]
+    checked = [positive_int(name, width) for name, width in each("widths", widths)]
     if len(checked) < 2:
-        raise ValueError(f"widths was {list(widths)}; it must name at least the input and the output layer")
+        raise ValueError(f"widths was {checked}; it must name at least the input and the output layer")
     return checked
 
 

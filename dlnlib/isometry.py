@@ -14,7 +14,7 @@ from scipy.integrate import quad
 from scipy.linalg import qr
 from scipy.special import digamma
 
-from dlnlib._checks import Array, finite, generator, positive, positive_int
+from dlnlib._checks import Array, each, finite, generator, one_of, positive, positive_int
 from dlnlib.exact._arguments import unwrap
 from dlnlib.initialization import orthogonal
 
@@ -28,9 +28,7 @@ def random_factors(width: int, n: int, rng: int | np.random.Generator, kind: str
     [(3, 3), (3, 3)]
     """
     width, n, rng = positive_int("width", width), positive_int("n", n), generator(rng)
-    if kind not in ("gaussian", "orthogonal"):
-        raise ValueError(f"kind was {kind!r}; it must be 'gaussian' or 'orthogonal'")
-    if kind == "gaussian":
+    if one_of("kind", kind, ("gaussian", "orthogonal")) == "gaussian":
         return (rng.standard_normal((width, width)) / math.sqrt(width) for _ in range(n))
     return (orthogonal([width, width], rng)[0] for _ in range(n))
 
@@ -209,10 +207,10 @@ def lyapunov_exponents(width: int) -> Array:
 def _graded(factors: Iterable[ArrayLike]) -> tuple[Array, Array, Array, NDArray[np.intp]]:
     """Return q, d, u, pivots of the product q diag(e^d) u P^T: q orthogonal, u triangular with diagonal +-1."""
     shape: tuple[int, ...] | None = None
-    for i, factor in enumerate(factors):
-        a = finite(f"factors[{i}]", factor, ndim=2)
-        if not a.size or a.shape[0] != a.shape[1] or a.shape != (shape or a.shape):
-            raise ValueError(f"factors[{i}] had shape {a.shape}; all factors must be square matrices of one size")
+    for name, factor in each("factors", factors):
+        a = finite(name, factor, ndim=2)
+        if a.shape[0] != a.shape[1] or a.shape != (shape or a.shape):
+            raise ValueError(f"{name} had shape {a.shape}; all factors must be square matrices of one size")
         if shape is None:
             shape = a.shape
             q, r, pivots = qr(a, pivoting=True)  # sorts the rows of u, as far as one factor can
@@ -221,7 +219,7 @@ def _graded(factors: Iterable[ArrayLike]) -> tuple[Array, Array, Array, NDArray[
             q, r = np.linalg.qr(a @ q)
         diagonal = np.abs(np.diag(r))
         if (diagonal == 0).any():
-            raise ValueError(f"factors[{i}] was singular; logarithms need factors that can be inverted")
+            raise ValueError(f"{name} was singular; logarithms need factors that can be inverted")
         before, d = d, d + np.log(diagonal)
         u = _scaled(r, d, before) @ u
     if shape is None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import roots_hermitenorm
 
-from dlnlib._checks import Array, finite, positive, positive_int
+from dlnlib._checks import Array, broadcasting, finite, positive, positive_int, shown
 from dlnlib.exact._arguments import unwrap
 from dlnlib.isometry import random_factors
 
@@ -47,7 +47,7 @@ def variance_map(q: ArrayLike, gain: ArrayLike, phi: Nonlinearity = np.tanh) -> 
     >>> round(variance_map(q=1.0, gain=1.0), 9)
     0.39429449
     """
-    return unwrap(positive("gain", gain) ** 2 * _mean_square(_odd(phi), phi, q))
+    return _times_mean_square(_odd(phi), phi, q, gain)
 
 
 def gradient_gain(q: ArrayLike, gain: ArrayLike, phi: Nonlinearity = np.tanh) -> Array | float:
@@ -61,7 +61,7 @@ def gradient_gain(q: ArrayLike, gain: ArrayLike, phi: Nonlinearity = np.tanh) ->
     1.0
     """
     _odd(phi)
-    return unwrap(positive("gain", gain) ** 2 * _mean_square(lambda x: _slope(phi, x), phi, q))
+    return _times_mean_square(lambda x: _slope(phi, x), phi, q, gain)
 
 
 def critical_gain(phi: Nonlinearity = np.tanh) -> float:
@@ -130,14 +130,19 @@ def propagate(
     (4, 5)
     """
     state, gain, phi = finite("x", x), positive("gain", gain), _odd(phi)
-    if state.ndim not in (1, 2) or gain.shape not in ((), state.shape[1:]):
+    if state.ndim not in (1, 2) or state.size == 0 or gain.shape not in ((), state.shape[1:]):
         raise ValueError(
             f"x and gain had shapes {state.shape} and {gain.shape}; they must be (width,) or (width, k), "
             "and one number or one for each of k inputs"
         )
     states = [state]
-    for w in random_factors(len(state), positive_int("depth", depth), rng, "orthogonal"):
-        states.append(gain * (w @ phi(states[-1])))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for w in random_factors(len(state), positive_int("depth", depth), rng, "orthogonal"):
+            states.append(gain * (w @ phi(states[-1])))
+    if not np.isfinite(states[-1]).all():
+        raise ValueError(
+            f"gain was {gain.max():g}; it must be small enough for {depth} layers with this phi to stay finite"
+        )
     return np.stack(states)
 
 
@@ -165,8 +170,12 @@ def jacobian_factors(
 
 def _odd(phi: Nonlinearity) -> Nonlinearity:
     x = np.linspace(0, 3, 7)
-    if not np.allclose(phi(-x), -phi(x), rtol=1e-9, atol=1e-12):
-        raise ValueError(f"phi was {phi!r}; it must be odd, phi(-x) = -phi(x)")
+    try:
+        odd = phi(x).shape == x.shape and np.allclose(phi(-x), -phi(x), rtol=1e-9, atol=1e-12)
+    except (AttributeError, TypeError):  # no function, or not one of arrays
+        odd = False
+    if not odd:
+        raise ValueError(f"phi was {shown(phi)}; it must be odd, phi(-x) = -phi(x), and take and return arrays")
     return phi
 
 
@@ -179,9 +188,10 @@ def _slope(phi: Nonlinearity, x: Array) -> Array:
     return np.asarray((45 * differences[0] - 9 * differences[1] + differences[2]) / (60 * h))
 
 
-def _mean_square(f: Nonlinearity, phi: Nonlinearity, q: ArrayLike) -> Array:
-    """Return E[f(sqrt(q) z)^2] for a standard normal z, f being phi or its slope."""
-    q = finite("q", q)
+def _times_mean_square(f: Nonlinearity, phi: Nonlinearity, q: ArrayLike, gain: ArrayLike) -> Array | float:
+    """Return gain^2 E[f(sqrt(q) z)^2] for a standard normal z, f being phi or its slope."""
+    q, gain = finite("q", q), positive("gain", gain)
+    broadcasting(q=q, gain=gain)
     if (q < 0).any():
         raise ValueError(f"q was {q.min():g}; it must be zero or greater")
     # Nodes begin as dense as phi is steep (fewer can agree and be wrong), and double until two rules agree.
@@ -191,7 +201,7 @@ def _mean_square(f: Nonlinearity, phi: Nonlinearity, q: ArrayLike) -> Array:
         z, weights = _hermite(2 ** math.ceil(math.log2(wanted)))
         mean = np.asarray(f(np.sqrt(q)[..., None] * z) ** 2 @ weights)
         if (np.abs(mean - before) <= 1e-9 * mean).all():
-            return mean
+            return unwrap(gain**2 * mean)
         wanted, before = 2 * wanted, mean
     raise ValueError(f"q was {q.max():g}; at this variance {_MOST_NODES} nodes do not resolve phi, or it is not smooth")
 

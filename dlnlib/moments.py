@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from dlnlib import _checks
+
 _N_TRAIN = 50_000  # of the training file's 60,000 images; the rest are the validation split
 _N_PIXELS, _N_CLASSES = 784, 10
 _SHIPPED = Path(__file__).parent / "data"
@@ -57,22 +59,24 @@ def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathL
     ------
     ValueError
         If the name is unknown, or a file is missing, truncated, or not the published one (by SHA-256).
+    OSError
+        If `out` cannot be written to.
     """
-    if name not in _SHA256:
-        raise ValueError(f"name was {name!r}; it must be one of {sorted(_SHA256)}")
+    hashes = _SHA256[_checks.one_of("name", name, sorted(_SHA256))]
+    folder, out = _checks.path("folder", folder), _checks.path("out", out)
     # Everything is checked before the first sum is made.
-    train_x, train_y, test_x, test_y = (_read_idx(Path(folder), file, sha) for file, sha in _SHA256[name].items())
+    train_x, train_y, test_x, test_y = (_read_idx(folder, file, sha) for file, sha in hashes.items())
     parts = {
         "train": (train_x[:_N_TRAIN], train_y[:_N_TRAIN]),
         "validation": (train_x[_N_TRAIN:], train_y[_N_TRAIN:]),
         "test": (test_x, test_y),
     }
-    Path(out).mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     written = []
     with tqdm(total=sum(len(y) for _, y in parts.values()), unit=" images", desc=name) as progress:
         for split, (images, labels) in parts.items():
             moments = _integer_moments(images, labels, progress)
-            path = Path(out) / f"{name}-{split}.npz"
+            path = out / f"{name}-{split}.npz"
             partial = path.with_suffix(f".{os.getpid()}.part")
             try:
                 with partial.open("wb") as file:

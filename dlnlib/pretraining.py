@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from dlnlib._checks import Array, generator, positive, positive_int
+from dlnlib._checks import Array, each, generator, instance, positive, positive_int
 from dlnlib.descent import gradient_descent
 from dlnlib.initialization import gaussian, orthogonal
 from dlnlib.task import Task
@@ -187,7 +187,7 @@ def consistency(task: Task, *, draws: int = 1000, rng: int | np.random.Generator
     Raises
     ------
     ValueError
-        If the inputs have no variance, or `draws` is not positive.
+        If the inputs have no variance, none along any mode, or `draws` is not positive.
 
     References
     ----------
@@ -206,6 +206,8 @@ def consistency(task: Task, *, draws: int = 1000, rng: int | np.random.Generator
     vt = task.modes.vt
     images = vt @ moments
     on, all_of = np.sum(images * vt, axis=1) ** 2, np.sum(images**2, axis=1)
+    if not all_of.any():
+        raise ValueError("sigma_xx was zero along every mode; the task must have a mode in which its inputs vary")
     null = np.empty(draws)
     for i in range(draws):  # a random frame is as random in the basis in which sigma_xx is diagonal
         power = np.linalg.qr(rng.standard_normal(vt.T.shape)).Q ** 2
@@ -226,7 +228,8 @@ def alignment(task: Task) -> Array:
     array([[0., 1.],
            [1., 0.]])
     """
-    return np.asarray((task.modes.vt @ _principal(_moments(task))[1]) ** 2)
+    _, components = _principal(_moments(task))
+    return np.asarray((task.modes.vt @ components) ** 2)
 
 
 def _principal(moments: Array) -> tuple[Array, Array]:
@@ -238,13 +241,15 @@ def _principal(moments: Array) -> tuple[Array, Array]:
 
 
 def _moments(task: Task) -> Array:
+    instance("task", task, Task)
     return np.eye(task.n_in) if task.sigma_xx is None else task.sigma_xx
 
 
 def _from_inputs(task: Task, widths: Sequence[int]) -> list[int]:
-    checked = [positive_int(f"widths[{i}]", width) for i, width in enumerate(widths)]
+    instance("task", task, Task)
+    checked = [positive_int(name, width) for name, width in each("widths", widths)]
     if len(checked) < 2 or checked[0] != task.n_in:
         raise ValueError(
-            f"widths was {list(widths)}; it must begin with this task's {task.n_in} inputs and name one layer more"
+            f"widths was {checked}; it must begin with this task's {task.n_in} inputs and name one layer more"
         )
     return checked

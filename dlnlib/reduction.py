@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, chained, finite, positive
+from dlnlib._checks import Array, chained, each, finite, instance, positive
 from dlnlib.task import Task
 
 
@@ -49,7 +49,7 @@ class Reduction:
 
         Outside the frames the full weights are what they were at the start.
         """
-        small = [finite(f"weights[{i}]", w) for i, w in enumerate(weights)]
+        small = [finite(name, w) for name, w in each("weights", weights)]
         if [w.shape[-2:] for w in small] != [w.shape for w in self.weights]:
             raise ValueError(
                 f"weights had shapes {[w.shape for w in small]}; "
@@ -111,6 +111,7 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
     >>> all(np.allclose(a, b, atol=1e-12) for a, b in zip(small.lift(run.weights), full.weights))
     True
     """
+    instance("task", task, Task)
     layers = chained(weights, task.n_in, task.n_out)
     tolerance = float(positive("tolerance", tolerance, ndim=0))
     spaces = [_Subspace(width, tolerance) for width in (task.n_in, *(len(w) for w in layers))]
@@ -217,12 +218,8 @@ def reduce_outputs(task: Task, weights: Sequence[ArrayLike]) -> tuple[Task, list
     >>> np.allclose(full.modes, small.modes, rtol=1e-12, atol=1e-12)
     True
     """
-    layers = [finite(f"weights[{i}]", w) for i, w in enumerate(weights)]
-    if not layers or layers[-1].shape[-2:-1] != (task.n_out,):
-        raise ValueError(
-            f"weights had shapes {[w.shape for w in layers]}; the last must have this task's {task.n_out} outputs"
-        )
-    *hidden, readout = layers
+    instance("task", task, Task)
+    *hidden, readout = chained(weights, task.n_in, task.n_out, ndims=(2, 3))
     u = task.modes.u
     inside = u.T @ readout
     outside = np.linalg.qr(readout - u @ inside).R

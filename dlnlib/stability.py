@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, positive
+from dlnlib._checks import Array, broadcasting, positive
 from dlnlib.exact import learning_time
 from dlnlib.exact._arguments import at_least, unwrap
 
@@ -57,6 +57,7 @@ def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | flo
     (-1.7, 1.9)
     """
     u, s, depth = positive("u", u), positive("s", s), _finite_depth(depth)
+    broadcasting(u=u, s=s, depth=depth)
     a, residual = u ** (1 - 2 / depth), s - u
     along = depth * u ** (2 - 2 / depth) - (depth - 1) * a * residual
     across = np.where(depth > 1, a * residual, np.nan)
@@ -125,6 +126,7 @@ def best_learning_rate(s: ArrayLike, depth: ArrayLike) -> Array | float:
     1.0
     """
     s, depth = positive("s", s), _finite_depth(depth)
+    broadcasting(s=s, depth=depth)
     return unwrap(1 / (depth * s ** (2 - 2 / depth)))
 
 
@@ -175,6 +177,8 @@ def steps_to_learn(
     0.89
     """
     s, depth, fraction = positive("s", s), at_least("depth", depth, 1), positive("fraction", fraction)
+    u, u0 = positive("u", u), positive("u0", u0)
+    broadcasting(u=u, s=s, u0=u0, depth=depth, fraction=fraction)
     layers = np.where(np.isinf(depth), 1.0, depth)  # learning_time counts the steps of infinite depth D times over
     return learning_time(u, s, u0, depth, tau=layers * s ** (2 - 2 / depth) / fraction)
 

@@ -15,6 +15,10 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from dlnlib import _checks
+
+_BEGINNING = b'{"function": '  # of every line; a last line that begins otherwise was not cut short but is none of ours
+
 
 class SweepError(RuntimeError):
     """Some points of a sweep failed; the others are finished and kept.
@@ -39,7 +43,11 @@ def grid(**axes: Iterable[Any]) -> list[dict[str, Any]]:
     >>> grid(depth=[2, 4], u0=[0.1, 0.01])
     [{'depth': 2, 'u0': 0.1}, {'depth': 2, 'u0': 0.01}, {'depth': 4, 'u0': 0.1}, {'depth': 4, 'u0': 0.01}]
     """
-    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    values = {name: [value for _, value in _checks.each(name, axis)] for name, axis in axes.items()}
+    for name, axis in values.items():
+        if not axis:
+            raise ValueError(f"{name} was empty; it must hold at least one value")
+    return [dict(zip(axes, point, strict=True)) for point in itertools.product(*values.values())]
 
 
 def sweep(
@@ -83,7 +91,9 @@ def sweep(
         file, so that the next run tries them again.
     ValueError
         If the file holds anything but results of this function, if a point is not what JSON can hold, or if the
-        function is one that processes cannot import and no executor was given.
+        function is one that processes cannot import and no executor was given. The file is then left as it was.
+    OSError
+        If the file cannot be read or written.
 
     Examples
     --------
@@ -97,19 +107,25 @@ def sweep(
     [9, 16]
     [9, 16, 25]
     """
+    if not (callable(function) and hasattr(function, "__qualname__")):
+        raise ValueError(
+            f"function was {_checks.shown(function)}; it must be a function with a name, to file results under"
+        )
+    if executor is not None:
+        _checks.instance("executor", executor, Executor)
     if executor is None and ("<" in function.__qualname__ or not _importable(function.__module__)):
         raise ValueError(
             f"function was {function.__qualname__}, which other processes cannot import; "
             "define it in a module, or give an executor of threads"
         )
-    points = [dict(point) for point in points]
-    keys = [_key(point) for point in points]
+    points = [_point(name, point) for name, point in _checks.each("points", points)]
+    keys, file = [_key(point) for point in points], _checks.path("file", file)
     name = f"{function.__module__}.{function.__qualname__}"
-    results = _read(Path(file), name)
+    results = _read(file, name)
     missing = {key: point for key, point in zip(keys, points, strict=True) if key not in results}
     failures = []
     with (
-        Path(file).open("a", encoding="utf-8") as log,
+        file.open("a", encoding="utf-8") as log,
         tqdm(total=len(set(keys)), initial=len(set(keys)) - len(missing), disable=not progress) as bar,
         _submitted(executor, function, missing) as futures,
     ):
@@ -153,24 +169,37 @@ def _read(file: Path, name: str) -> dict[str, Any]:
     """Return the results by key; cut off a line that was not finished."""
     if not file.exists():
         return {}
-    whole, _, torn = file.read_bytes().rpartition(b"\n")
-    if torn:
-        os.truncate(file, len(whole) + 1 if whole else 0)
+    *whole, torn = file.read_bytes().split(b"\n")
+    wrong = "line {} of {} was {!r}; it must be a result of a sweep".format
     results = {}
-    for number, line in enumerate(whole.splitlines(), start=1):
+    for number, line in enumerate(whole, start=1):
         try:
             record = json.loads(line)
             owner, key, result = record["function"], _key(record["point"]), record["result"]
-        except (ValueError, TypeError, KeyError):
-            raise ValueError(f"line {number} of {file} was {line[:60]!r}; it must be a result of a sweep") from None
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise ValueError(wrong(number, file, line[:60])) from None
         if owner != name:
             raise ValueError(f"{file} held results of {owner}; a sweep of {name} must have a file of its own")
         results[key] = result
+    if not (torn.startswith(_BEGINNING) or _BEGINNING.startswith(torn)):
+        raise ValueError(wrong(len(whole) + 1, file, torn[:60]))
+    if torn:
+        os.truncate(file, sum(len(line) + 1 for line in whole))
     return results
 
 
+def _point(name: str, point: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a point as a dictionary, with names for keys."""
+    if not isinstance(point, Mapping) or not all(isinstance(key, str) for key in point):
+        raise ValueError(f"{name} was {_checks.shown(point)}; it must be a mapping from names to values")
+    return dict(point)
+
+
 def _key(point: Mapping[str, Any]) -> str:
-    return json.dumps(point, sort_keys=True, default=_plain)
+    try:
+        return json.dumps(point, sort_keys=True, default=_plain)
+    except TypeError as error:
+        raise ValueError(f"points held {_checks.shown(point)} ({error}); they must be what JSON can hold") from None
 
 
 def _importable(module: str) -> bool:

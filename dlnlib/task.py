@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, finite, positive_int
+from dlnlib._checks import Array, finite, instance, positive_int
 
 
 class Modes(NamedTuple):
@@ -77,7 +77,7 @@ class Task:
     Raises
     ------
     ValueError
-        If shapes disagree, an entry is not finite, or sigma_xx is not symmetric.
+        If shapes disagree, an entry is not finite, or sigma_xx is not symmetric and positive semi-definite.
 
     References
     ----------
@@ -110,6 +110,10 @@ class Task:
                 )
             if not np.allclose(sigma_xx, sigma_xx.T, rtol=0, atol=1e-8 * np.abs(sigma_xx).max()):
                 raise ValueError("sigma_xx was not symmetric; a correlation matrix must be")
+            try:
+                np.linalg.cholesky(sigma_xx + 1e-8 * (np.abs(sigma_xx).max() or 1.0) * np.eye(self.n_in))
+            except np.linalg.LinAlgError:
+                raise ValueError("sigma_xx had an eigenvalue below zero; a correlation matrix must not") from None
             object.__setattr__(self, "sigma_xx", sigma_xx)
         if self.trace_yy is None:
             object.__setattr__(self, "trace_yy", self._explained)
@@ -117,6 +121,8 @@ class Task:
         least = self._explained if self.sigma_xx is None else 0.0
         if self.trace_yy < least * (1 - 1e-9):
             raise ValueError(f"trace_yy was {self.trace_yy:g}; with this sigma_yx it must be at least {least:g}")
+        if self.whitening is not None:
+            instance("whitening", self.whitening, Whitening)
         object.__setattr__(self, "n_examples", positive_int("n_examples", self.n_examples))
 
     @classmethod
@@ -126,11 +132,11 @@ class Task:
         Raises
         ------
         ValueError
-            If the two do not hold the same number of examples, or hold none.
+            If the two do not hold the same number of examples, or hold nothing.
         """
         x, y = finite("x", x, ndim=2), finite("y", y, ndim=2)
-        if len(x) != len(y) or len(x) == 0:
-            raise ValueError(f"x held {len(x)} examples and y {len(y)}; they must hold the same number, at least one")
+        if len(x) != len(y):
+            raise ValueError(f"x held {len(x)} examples and y {len(y)}; they must hold the same number")
         return cls(y.T @ x / len(x), x.T @ x / len(x), float(np.sum(y**2) / len(x)), len(x))
 
     @property

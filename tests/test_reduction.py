@@ -72,7 +72,7 @@ def test_a_single_start_stays_single():
     ("weights", "message"),
     [
         ([np.ones((3, N_IN)), np.ones((N_OUT - 1, 3))], r"weights had shapes \[\(3, 4\), \(29, 3\)\]; .* 30 outputs"),
-        ([], r"weights had shapes \[\]; the last must have this task's 30 outputs"),
+        ([], r"weights was empty; it must hold at least one layer"),
         (np.ones((N_OUT, N_IN)), r"weights had shapes \[\(4,\)"),
         ([np.ones((3, N_IN)), np.full((N_OUT, 3), np.nan)], r"weights\[1\] held NaN or infinity"),
     ],

@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array
+from dlnlib._checks import Array, real
 
 
 def at_least(name: str, value: ArrayLike, lowest: float) -> Array:
     """Return `value` as a float64 array; refuse NaN and anything below `lowest`, allow infinity."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} was {value!r}; it must be an array of real numbers") from None
+    array = real(name, value)
     wrong = array[~(array >= lowest)]
     if wrong.size:
         raise ValueError(f"{name} was {wrong[0]:g}; it must be a number of at least {lowest:g}, or infinity")

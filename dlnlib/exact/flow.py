@@ -118,7 +118,7 @@ def balanced_flow(
     >>> flow.ntk.shape
     (3, 4, 4)
     """
-    times = finite("t", at_least("t", t, 0)) / positive("tau", tau)
+    times = finite("t", at_least("t", t, 0)) / positive("tau", tau, ndim=0)
     sigma, first, second = finite("sigma_yx", sigma_yx, 2), finite("w1", w1, 2), finite("w2", w2, 2)
     n_out, n_in = sigma.shape
     hidden = first.shape[0]
@@ -127,7 +127,7 @@ def balanced_flow(
             f"w1 and w2 had shapes {first.shape} and {second.shape}; "
             f"they must be (n_hidden, {n_in}) and ({n_out}, n_hidden) to fit sigma_yx"
         )
-    imbalance = _imbalance(first, second, tolerance)
+    imbalance = _imbalance(first, second, float(positive("tolerance", tolerance, ndim=0)))
     values, basis = _eigenbasis(sigma, imbalance)
     start = basis.T @ np.vstack([first.T, second])
     start[np.abs(start) < _NOISE * np.linalg.norm(start)] = 0

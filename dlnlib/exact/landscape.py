@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, finite, positive_int
+from dlnlib._checks import Array, each, finite, positive_int, shown
 
 _MOST_FAMILIES = 1_000_000
 
@@ -122,11 +122,12 @@ def critical_point(sigma_yx_or_singular_values: ArrayLike, kept: Iterable[int], 
            [0., 1.]])
     """
     hidden, given = positive_int("hidden", hidden), finite("sigma_yx", sigma_yx_or_singular_values)
-    s, modes = _singular_values(given), list(kept)
+    s, modes = _singular_values(given), [mode for _, mode in each("kept", kept)]
     u, vt = np.eye(s.size), np.eye(s.size)
     if given.ndim == 2:
         u, _, vt = np.linalg.svd(given)
-    if len(set(modes)) != len(modes) or not set(modes) <= set(range(s.size)) or len(modes) > hidden:
+    whole = all(isinstance(mode, (int, np.integer)) and not isinstance(mode, bool) for mode in modes)
+    if not whole or len({*modes}) != len(modes) or not {*modes} <= {*range(s.size)} or len(modes) > hidden:
         raise ValueError(f"kept was {modes}; it must name at most {hidden} different modes out of 0 ... {s.size - 1}")
     w1, w2 = np.zeros((hidden, vt.shape[0])), np.zeros((u.shape[0], hidden))
     w1[: len(modes)] = np.sqrt(s[modes])[:, None] * vt[modes]
@@ -185,7 +186,9 @@ def _singular_values(given: ArrayLike) -> Array:
     if values.ndim == 2:
         return np.asarray(np.linalg.svd(values, compute_uv=False), dtype=np.float64)
     if values.ndim != 1 or (values < 0).any():
-        raise ValueError("sigma_yx was neither a matrix nor a list of singular values, which are zero or positive")
+        raise ValueError(
+            f"sigma_yx was {shown(given)}; it must be a matrix, or a list of singular values, zero or positive"
+        )
     return values
 
 

@@ -71,8 +71,6 @@ def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *
     t, layers = at_least("t", t, 0), finite("layers0", layers0, ndim=1)
     variance = float(positive("input_variance", input_variance, ndim=0))
     s, tau = float(positive("s", s, ndim=0)) / variance, float(positive("tau", tau, ndim=0)) / variance
-    if layers.size == 0:
-        raise ValueError("layers0 was empty; it must hold the strength of at least one layer")
     smallest = int(np.argmin(np.abs(layers)))
     others = np.delete(layers, smallest)
     sign = float(np.prod(np.sign(others)))

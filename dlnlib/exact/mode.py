@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, positive
+from dlnlib._checks import Array, broadcasting, positive
 from dlnlib.exact._arguments import at_least, on_the_way, unwrap
 from dlnlib.exact._logit import Path, plateau_excess
 
@@ -75,6 +75,7 @@ def mode_strength(
     """
     t, depth, tau = at_least("t", t, 0), at_least("depth", depth, 1), positive("tau", tau)
     s, u0, variance = positive("s", s), positive("u0", u0, _SADDLE), positive("input_variance", input_variance)
+    broadcasting(t=t, s=s, u0=u0, depth=depth, tau=tau, input_variance=variance)
     end = s / variance
     path = Path(end, u0, depth, tau / variance)
     with np.errstate(over="ignore"):
@@ -133,6 +134,7 @@ def learning_time(
     """
     depth, tau, variance = at_least("depth", depth, 1), positive("tau", tau), positive("input_variance", input_variance)
     u, s, u0 = positive("u", u), positive("s", s), positive("u0", u0, _SADDLE)
+    broadcasting(u=u, s=s, u0=u0, depth=depth, tau=tau, input_variance=variance)
     end = s / variance
     u = on_the_way("u", u, u0, end)
     path = Path(end, u0, depth, tau / variance)
@@ -174,8 +176,9 @@ def half_time(
     >>> round(half_time(s=2.0, u0=1e-3), 4)  # ln(s / u0 - 1) / (2 s)
     1.9001
     """
-    half = positive("s", s) / positive("input_variance", input_variance) / 2
-    start = positive("u0", u0, _SADDLE)
+    s, start, variance = positive("s", s), positive("u0", u0, _SADDLE), positive("input_variance", input_variance)
+    broadcasting(s=s, u0=start, input_variance=variance)
+    half = s / variance / 2
     if (start >= half).any():
         raise ValueError(f"u0 was {start.max():g}; it must be below half the final strength, s / (2 input_variance)")
     return learning_time(half, s, u0, depth, tau, input_variance=input_variance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, finite, positive
+from dlnlib._checks import Array, broadcasting, finite, positive
 from dlnlib.exact._arguments import at_least, on_the_way, unwrap
 
 
@@ -61,9 +61,10 @@ def unbalanced_mode(
     >>> unbalanced_mode(float("inf"), s=1.0, a0=0.5, b0=-0.5)
     (0.0, 0.0)
     """
-    variance = positive("input_variance", input_variance)
-    t, s, tau = at_least("t", t, 0), positive("s", s) / variance, positive("tau", tau) / variance
-    a0, b0 = finite("a0", a0), finite("b0", b0)
+    t, s, a0, b0 = at_least("t", t, 0), positive("s", s), finite("a0", a0), finite("b0", b0)
+    tau, variance = positive("tau", tau), positive("input_variance", input_variance)
+    broadcasting(t=t, s=s, a0=a0, b0=b0, tau=tau, input_variance=variance)
+    s, tau = s / variance, tau / variance
     p0, n0 = a0 + b0, a0 - b0
     k = np.abs(p0) * np.abs(n0)  # |c|
     r = np.hypot(k, 2 * s)
@@ -125,9 +126,10 @@ def unbalanced_time(
     >>> round(unbalanced_time(a * b, s=1.0, a0=0.3, b0=-0.1), 12)
     3.0
     """
-    variance = positive("input_variance", input_variance)
-    s, tau = positive("s", s) / variance, positive("tau", tau) / variance
-    u, a0, b0 = finite("u", u), finite("a0", a0), finite("b0", b0)
+    u, s, a0, b0 = finite("u", u), positive("s", s), finite("a0", a0), finite("b0", b0)
+    tau, variance = positive("tau", tau), positive("input_variance", input_variance)
+    broadcasting(u=u, s=s, a0=a0, b0=b0, tau=tau, input_variance=variance)
+    s, tau = s / variance, tau / variance
     u0, stable = a0 * b0, a0 + b0 == 0
     u = on_the_way("u", u, u0, np.where(stable, 0.0, s))
     c = (a0 - b0) * (a0 + b0)

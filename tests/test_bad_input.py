@@ -1,0 +1,579 @@
+"""Every argument of every public function, spoilt: each is refused in one sentence that names it.
+
+`TABLE` has one row for each public function, and in it, for each argument, a good value and the bad ones to be tried
+in its place. A function or an argument that the table lacks is a failure, too.
+"""
+
+import contextlib
+import errno
+import importlib
+import inspect
+import json
+import math
+import pkgutil
+import re
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from sweep_points import picky
+
+import dlnlib
+from dlnlib import (
+    Task,
+    _checks,
+    datasets,
+    descent,
+    exact,
+    explore,
+    figures,
+    initialization,
+    isometry,
+    meanfield,
+    moments,
+    pretraining,
+    reduction,
+    stability,
+    sweep,
+)
+
+# What is bad, by kind of argument.
+NO_NUMBERS = ["two", "1.5", b"1", 1j, None, {}, object(), np.array([1, None]), np.array(["1"], object), [[1], [1, 2]]]
+NOT_FINITE = [math.nan, math.inf, -math.inf, [1.0, math.nan]]
+NOT_POSITIVE = [0, -1, [1.0, 0.0], [1.0, -1e-300]]
+MISFIT = [[1.0] * 3]  # where the good values have shape (2,)
+
+NUMBERS = NO_NUMBERS + NOT_FINITE + MISFIT
+POSITIVE = NUMBERS + NOT_POSITIVE
+ANY_TIMES = [*NO_NUMBERS, math.nan, -1, -math.inf, [0.0, -1.0]]
+TIMES = ANY_TIMES + MISFIT
+DEPTHS = [*NO_NUMBERS, math.nan, 0, -2, 0.5, [2, 0], *MISFIT]
+FINITE_DEPTHS = [*DEPTHS, math.inf]
+
+ONE_NUMBER = [*NO_NUMBERS, *NOT_FINITE, [], [1.0, 2.0], [[1.0]]]
+ONE_POSITIVE = [*ONE_NUMBER, 0, -1]
+SHARE = [*ONE_POSITIVE, 1, 2]
+COUNT = [0, -1, 2.5, 3.0, math.nan, math.inf, True, "3", 1j, None, [3], np.array([3])]
+SEED = [None, -1, 1.5, 1.0, True, "0", 1j, [0], np.random.RandomState(0), np.random.default_rng, np.random]
+
+VECTOR = [*NO_NUMBERS, *NOT_FINITE, [], 1.0, [[1.0]]]
+MATRIX = [*NO_NUMBERS, *NOT_FINITE, [], 1.0, [1.0, 2.0], np.ones((1, 2, 2)), np.ones((0, 2)), [[1j]], [["1"]]]
+MATRIX += [np.full((2, 2), bad) for bad in NOT_FINITE[:3]]
+
+TASKS = [None, "mnist", np.eye(2), {}, Task]
+W1, W2 = np.full((2, 3), 0.1), np.full((2, 2), 0.1)
+START = [W1, W2]  # of three inputs, two hidden units and two outputs
+NO_WEIGHTS = [None, 5, "ab", W1, [None, W2], [W1, "b"], [W1, W2 * 1j], [W1, W2 * math.nan], [W1 * math.inf, W2]]
+WEIGHTS = [*NO_WEIGHTS, [], START[::-1], [W1, W1], [W1, W2[0]], [W1[:0], W2[:, :0]], [W1[:, :2], W2], [W1, W2[:1]]]
+WIDTHS = [None, 3, "32", [], [3], *([3, bad, 2] for bad in COUNT)]
+DTYPE = [None, "float64", float, np.float64, torch.int64, torch.complex128]
+DEVICE = ["nowhere", "cpu:x", [], 1.5]
+
+NOT_A_FUNCTION = [None, "tanh", 1.0]
+PHI = [*NOT_A_FUNCTION, np.exp, np.cos, math.tanh, lambda x: x[:3], lambda x: x * math.nan]
+NOT_A_LIST = [None, 5, object()]
+PATH = [None, 5, 1.5, [], b"name"]
+COLOR = ["nocolour", 5, [1, 2], None]
+
+
+def given(bad_values):
+    """What is bad where None stands for an argument that is not given."""
+    return [bad for bad in bad_values if bad is not None]
+
+
+# What needs no row: results, which only the library makes; and what takes any object, to write it.
+NO_ROW = {
+    *(dlnlib.task.Modes, dlnlib.task.Whitening, descent.Run, exact.BalancedFlow, exact.CriticalFamily),
+    *(reduction.Reduction, pretraining.Pretraining, pretraining.Consistency),
+    *(explore.InteractiveFigure, sweep.SweepError, explore.format_value),
+}
+# For these, whatever is true or false in Python will do.
+FLAGS = {"centred", "race", "keep_weights", "overwrite_weights", "progress"}
+# What a message calls an argument, if it is not its name.
+CALLED = {"sigma_yx_or_singular_values": "sigma_yx", "colors": "colou?rs"}
+
+AXES = Figure().subplots()
+TASK = Task(np.eye(2, 3), np.diag([3.0, 2.0, 1.0]), 10.0)
+WIDE = Task(np.eye(2, 40))
+SMALL = reduction.reduce(WIDE, initialization.orthogonal([40, 9, 2], rng=0))
+ONE_MODE = {"s": ([1.0, 2.0], POSITIVE), "tau": (1.0, POSITIVE), "input_variance": (1.0, POSITIVE)}
+SINGULAR_VALUES = [*NO_NUMBERS, *NOT_FINITE, 1.0, [1.0, -1.0], np.ones((1, 2, 2)), np.eye(2) * math.nan]
+CURVES = ([[1.0], [2.0]], [*MATRIX, np.ones((3, 1)), np.ones((2, 2))])
+TRAINING = {
+    "weights": (START, WEIGHTS),
+    "learning_rate": (0.1, [*NO_NUMBERS, *NOT_FINITE, *NOT_POSITIVE, [[0.1]]]),
+    "steps": (2, COUNT),
+    "record_every": (1, COUNT),
+    "stop_below": (0.1, given(ONE_POSITIVE)),
+    "dtype": (torch.float64, DTYPE),
+    "device": ("cpu", DEVICE),
+}
+RANDOM_TREE = {
+    "levels": (2, COUNT),
+    "branching": (2, COUNT),
+    "features": (5, COUNT),
+    "flip": (0.1, [*ONE_NUMBER, -0.1, 0.6]),
+    "rng": (0, SEED),
+}
+
+
+def row(function, /, **arguments):
+    return function, arguments
+
+
+TABLE = [
+    row(
+        Task,
+        sigma_yx=(np.eye(2), MATRIX),
+        sigma_xx=(np.eye(2), [*given(MATRIX), np.eye(3), [[1, 2], [0, 1]]]),
+        trace_yy=(3.0, [*given(ONE_NUMBER), -1]),
+        n_examples=(5, COUNT),
+        whitening=(None, ["white", np.eye(2)]),
+    ),
+    row(Task.from_samples, x=(np.eye(2), [*MATRIX, np.eye(3)]), y=(np.eye(2), [*MATRIX, np.eye(3)])),
+    row(TASK.loss, w=(W1, [*NUMBERS, [], W2, W1.T, W1 * math.nan, W1 * 1j])),
+    row(TASK.with_inputs, linear_map=(np.eye(3), [*MATRIX, np.eye(2)])),
+    row(TASK.whitened),
+    row(datasets.mnist, split=("train", [None, 0, "", "training", ["train"], np.array(["train"]), b"train"])),
+    row(datasets.fashion_mnist, split=("test", [None, 0, "Test", ["test"], np.array(["test"]), datasets.SPLITS])),
+    row(datasets.stored, name=("spectra", [None, 0, "figure_7", ["spectra"], "../__init__"])),
+    row(datasets.hierarchy, **RANDOM_TREE),
+    row(datasets.diffuse, **RANDOM_TREE),
+    row(
+        initialization.decoupled,
+        task=(TASK, TASKS),
+        widths=([3, 4, 2], [*WIDTHS, [4, 4, 2], [3, 4, 3]]),
+        u0=(0.1, POSITIVE),
+        rng=(0, SEED),
+    ),
+    row(
+        initialization.balanced,
+        w0=(np.eye(2), MATRIX),
+        imbalance=(0.1, ONE_NUMBER),
+        rng=(0, SEED),
+        hidden=(2, [*given(COUNT), 1, 3]),
+    ),
+    row(initialization.orthogonal, widths=([3, 2], WIDTHS), rng=(0, SEED), gain=(1.0, ONE_POSITIVE)),
+    row(initialization.gaussian, widths=([3, 2], WIDTHS), scale=(1.0, ONE_POSITIVE), rng=(0, SEED)),
+    row(initialization.glorot, widths=([3, 2], WIDTHS), rng=(0, SEED)),
+    row(
+        initialization.stack,
+        starts=([START, START], [*NOT_A_LIST, [], [[]], [START, []], [START, None], [START, START[::-1]]]),
+    ),
+    row(
+        descent.gradient_descent,
+        task=(TASK, TASKS),
+        test=(TASK, [*given(TASKS), WIDE]),
+        **TRAINING,
+    ),
+    row(
+        descent.tanh_descent,
+        x=(np.ones((5, 3)), [*MATRIX, np.ones((4, 3))]),
+        y=(np.ones((5, 2)), [*MATRIX, np.ones((4, 2))]),
+        **TRAINING,
+    ),
+    row(exact.mode_strength, t=([1.0, 2.0], TIMES), u0=(0.1, POSITIVE), depth=(2, DEPTHS), **ONE_MODE),
+    row(exact.learning_time, u=([0.5, 0.6], [*POSITIVE, 0.05, 3]), u0=(0.1, POSITIVE), depth=(2, DEPTHS), **ONE_MODE),
+    row(exact.half_time, u0=([0.1, 0.2], [*POSITIVE, 0.5]), depth=(2, DEPTHS), **ONE_MODE),
+    row(exact.unbalanced_mode, t=([1.0, 2.0], TIMES), a0=(0.1, NUMBERS), b0=(0.2, NUMBERS), **ONE_MODE),
+    row(exact.unbalanced_time, u=([0.5, 0.6], [*NUMBERS, 0.01, 3]), a0=(0.1, NUMBERS), b0=(0.2, NUMBERS), **ONE_MODE),
+    row(
+        exact.layered_mode,
+        t=([1.0, 2.0], ANY_TIMES),
+        s=(1.0, ONE_POSITIVE),
+        layers0=([0.1, 0.2], VECTOR),
+        tau=(1.0, ONE_POSITIVE),
+        input_variance=(1.0, ONE_POSITIVE),
+    ),
+    row(
+        exact.balanced_flow,
+        t=([1.0, 2.0], [*NO_NUMBERS, *NOT_FINITE, -1]),
+        sigma_yx=(np.eye(2), MATRIX),
+        w1=(np.eye(2), [*MATRIX, np.eye(3), np.diag([1.0, 2.0])]),
+        w2=(np.eye(2), [*MATRIX, np.eye(3), np.diag([1.0, 2.0])]),
+        tau=(1.0, ONE_POSITIVE),
+        tolerance=(1e-9, ONE_POSITIVE),
+    ),
+    row(exact.critical_families, sigma_yx_or_singular_values=(np.eye(2), SINGULAR_VALUES), hidden=(1, COUNT)),
+    row(
+        exact.critical_point,
+        sigma_yx_or_singular_values=(np.eye(2), SINGULAR_VALUES),
+        kept=([1], [*NOT_A_LIST, [0, 1, 2], [1, 1], [2], [-1], [1.0], [True], [[1]], ["1"], [None], [math.nan]]),
+        hidden=(2, COUNT),
+    ),
+    row(exact.hessian, sigma_yx=(np.eye(2), MATRIX), w1=(W2, [*MATRIX, np.eye(3)]), w2=(W2, [*MATRIX, np.eye(3)])),
+    row(reduction.reduce, task=(TASK, TASKS), weights=(START, WEIGHTS), tolerance=(1e-9, ONE_POSITIVE)),
+    row(reduction.reduce_outputs, task=(TASK, TASKS), weights=(START, WEIGHTS)),
+    row(SMALL.lift, weights=(SMALL.weights, [*NO_WEIGHTS, [], SMALL.start, SMALL.weights[:1]])),
+    row(stability.curvature, u=([1, 2], POSITIVE), s=([1, 2], POSITIVE), depth=(2, FINITE_DEPTHS)),
+    row(stability.largest_stable_rate, s=([1, 2], POSITIVE), depth=([2, 3], FINITE_DEPTHS)),
+    row(stability.best_learning_rate, s=([1, 2], POSITIVE), depth=([2, 3], FINITE_DEPTHS)),
+    row(
+        stability.steps_to_learn,
+        u=([0.5, 0.6], [*POSITIVE, 0.05, 2]),
+        s=([1, 1], POSITIVE),
+        u0=(0.1, POSITIVE),
+        depth=(2, DEPTHS),
+        fraction=(0.1, POSITIVE),
+    ),
+    row(
+        pretraining.greedy,
+        task=(TASK, TASKS),
+        widths=([3, 2], [*WIDTHS, [4, 2]]),
+        rng=(0, SEED),
+        left=(0.1, SHARE),
+        fraction=(0.5, SHARE),
+        scale=(0.1, ONE_POSITIVE),
+        max_steps=(1000, [*COUNT, 1]),
+        dtype=(torch.float64, DTYPE),
+    ),
+    row(pretraining.limit, task=(TASK, TASKS), widths=([3, 2], [*WIDTHS, [4, 2]]), rng=(0, SEED)),
+    row(pretraining.consistency, task=(TASK, TASKS), draws=(2, COUNT), rng=(0, SEED)),
+    row(pretraining.alignment, task=(TASK, TASKS)),
+    row(
+        isometry.random_factors,
+        width=(2, COUNT),
+        n=(2, COUNT),
+        rng=(0, SEED),
+        kind=("gaussian", [None, 0, "uniform", ["gaussian"], np.array(["gaussian"])]),
+    ),
+    *(
+        row(function, factors=([W2 + np.eye(2)], [*NOT_A_LIST, [], W2, [W1], [W2 * 0], *([bad] for bad in MATRIX)]))
+        for function in (isometry.log_singular_values, isometry.log_eigenvalues)
+    ),
+    row(isometry.fuss_catalan_density, x=(1.0, NO_NUMBERS + NOT_FINITE), n=(1, COUNT)),
+    row(isometry.fuss_catalan_cdf, x=(1.0, NO_NUMBERS + NOT_FINITE), n=(1, COUNT)),
+    row(isometry.fuss_catalan_moment, k=(1, COUNT), n=(1, COUNT)),
+    row(isometry.eigenvalue_cdf, r=(1.0, NO_NUMBERS + NOT_FINITE), n=(1, COUNT)),
+    row(isometry.eigenvalues_in_square, side=(1.0, ONE_POSITIVE), n=(1, COUNT)),
+    row(isometry.lyapunov_exponents, width=(2, COUNT)),
+    *(
+        row(function, q=([1.0, 2.0], [*NUMBERS, -1, 1e9]), gain=([1.0, 1.5], POSITIVE), phi=(np.tanh, PHI))
+        for function in (meanfield.variance_map, meanfield.gradient_gain)
+    ),
+    row(meanfield.critical_gain, phi=(np.tanh, [*PHI, lambda x: x**3, lambda x: -x])),
+    row(meanfield.fixed_variance, gain=(1.5, ONE_POSITIVE), phi=(np.tanh, [*PHI, lambda x: x])),
+    row(
+        meanfield.propagate,
+        x=([1.0, 2.0], [*NO_NUMBERS, *NOT_FINITE, [], 1.0, np.ones((2, 2, 2))]),
+        gain=(1.0, [*POSITIVE, 1e308]),
+        depth=(2, COUNT),
+        rng=(0, SEED),
+        phi=(np.arcsinh, PHI),
+    ),
+    row(
+        meanfield.jacobian_factors,
+        x=([1.0, 2.0], VECTOR),
+        gain=(1.0, ONE_POSITIVE),
+        depth=(2, COUNT),
+        rng=(0, SEED),
+        phi=(np.tanh, PHI),
+    ),
+    row(
+        moments.build_moments,
+        name=("mnist", [None, 0, "cifar", ["mnist"]]),
+        folder=("originals", [*PATH, "nowhere"]),
+        out=("out", PATH),
+    ),
+    row(
+        sweep.sweep,
+        function=(picky, [*NOT_A_FUNCTION, lambda x: x]),
+        points=([], [*NOT_A_LIST, {"x": 1}, "x", [{1: 1}], [{"x": {1}}], [{"x": 1j}], [{"x": {(1, 2): 3}}]]),
+        file=("results.jsonl", PATH),
+        executor=(None, [3, "threads", ThreadPoolExecutor]),
+    ),
+    row(sweep.grid, x=([1, 2], [*NOT_A_LIST, []])),
+    row(figures.use_style),
+    row(figures.in_order, n=(2, COUNT)),
+    row(
+        figures.theory_and_simulation,
+        ax=(AXES, [None, plt, "ax"]),
+        x_theory=([1.0, 2.0], [*VECTOR, *MISFIT]),
+        theory=CURVES,
+        x_simulation=([1.0, 2.0], [*VECTOR, *MISFIT]),
+        simulation=CURVES,
+        labels=(["a"], [*NOT_A_LIST, ["a", "b"]]),
+        colors=(["red"], [5, [], ["red", "blue"], *([bad] for bad in COLOR)]),
+        marks=(5, COUNT),
+    ),
+    row(
+        figures.label_end,
+        ax=(AXES, [None, plt, "ax"]),
+        x=(1.0, ONE_NUMBER),
+        y=(1.0, ONE_NUMBER),
+        text=("s = 2", []),  # any object is written
+        color=("red", COLOR),
+    ),
+    row(
+        explore.explore,
+        draw=(lambda depth: plt.figure(), NOT_A_FUNCTION),
+        alt=("A figure.", [None, 5, b"A figure."]),
+        start=({"depth": 1}, [5, [1], {"width": 1}, {"depth": 3}]),
+        labels=({"depth": "D"}, [5, ["D"], {"width": "N"}, {"depth": 5}, {"depth": None}]),
+        play=("depth", [5, ["depth"], "width"]),
+        depth=([1, 2], [*NOT_A_LIST, []]),
+    ),
+]
+
+EACH_ROW = pytest.mark.parametrize(
+    ("function", "arguments"), [pytest.param(*row, id=row[0].__qualname__) for row in TABLE]
+)
+BAD_INPUTS = [
+    pytest.param(function, arguments, name, bad, id=f"{function.__qualname__}-{name}-{number}")
+    for function, arguments in TABLE
+    for name, (_, bad_values) in arguments.items()
+    for number, bad in enumerate(bad_values)
+]
+
+
+def good(arguments):
+    return {name: value for name, (value, _) in arguments.items()}
+
+
+def refusal(call):
+    """The sentence with which a call is refused."""
+    with pytest.raises(ValueError) as raised:
+        call()
+    assert raised.type is ValueError
+    return str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def empty_folder(tmp_path_factory):
+    """The working folder, which must stay empty."""
+    with contextlib.chdir(tmp_path_factory.mktemp("empty")):
+        yield Path()
+
+
+@pytest.mark.parametrize(("function", "arguments", "name", "bad"), BAD_INPUTS)
+def test_a_bad_argument_is_refused_in_one_sentence_that_names_it(function, arguments, name, bad, empty_folder):
+    open_figures = plt.get_fignums()
+    sentence = refusal(lambda: function(**good(arguments) | {name: bad}))
+    assert re.fullmatch(rf"(?=.*\b{CALLED.get(name, name)}\b).+; .+", sentence), sentence
+    assert list(empty_folder.iterdir()) == [] and plt.get_fignums() == open_figures
+
+
+@EACH_ROW
+def test_the_good_arguments_are_not_refused(function, arguments, request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if function is moments.build_moments:
+        request.getfixturevalue("small_mnist")
+    with plt.rc_context():
+        function(**good(arguments))
+
+
+def public_callables():
+    """Functions and classes of all public modules, and the methods of these classes."""
+    for info in pkgutil.walk_packages(dlnlib.__path__, "dlnlib."):
+        if "._" in info.name:
+            continue
+        module = importlib.import_module(info.name)
+        for name, thing in vars(module).items():
+            ours = getattr(thing, "__module__", None) == info.name or name in getattr(module, "__all__", ())
+            if callable(thing) and ours and not name.startswith("_"):
+                yield thing
+                if inspect.isclass(thing):
+                    methods = {n for n, v in vars(thing).items() if inspect.isfunction(getattr(v, "__func__", v))}
+                    yield from (unbound(getattr(thing, n)) for n in methods if not n.startswith("_"))
+
+
+def unbound(function):
+    return getattr(function, "__func__", function)
+
+
+def test_every_public_function_has_a_row():
+    assert {unbound(function) for function in public_callables()} - NO_ROW == {
+        unbound(function) for function, _ in TABLE
+    }
+
+
+@EACH_ROW
+def test_every_argument_is_in_its_row(function, arguments):
+    parameters = inspect.signature(function).parameters.values()
+    named = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
+    assert named - FLAGS <= arguments.keys()
+    assert bool(arguments.keys() - named) == (len(named) < len(parameters))
+
+
+def test_numbers_of_any_kind_are_numbers():
+    for number in (
+        True,
+        2,
+        np.float32(2),
+        np.uint8(2),
+        Fraction(4, 2),
+        10**30,
+        [Fraction(1, 2), 10**30],
+        torch.ones(3),
+    ):
+        np.testing.assert_array_equal(_checks.finite("number", number), np.asarray(number, dtype=np.float64))
+    for number in (10**400, torch.ones(3, requires_grad=True), np.array("2026-01-01", "datetime64[D]"), [1, "2"]):
+        assert "number was " in refusal(lambda number=number: _checks.finite("number", number))
+
+
+ELEMENTWISE = [
+    (exact.mode_strength, "t"),
+    (exact.learning_time, "u"),
+    (exact.half_time, "u0"),
+    (exact.unbalanced_mode, "t"),
+    (exact.unbalanced_time, "u"),
+    (stability.curvature, "u"),
+    (stability.largest_stable_rate, "s"),
+    (stability.best_learning_rate, "s"),
+    (stability.steps_to_learn, "u"),
+    (isometry.fuss_catalan_density, "x"),
+    (isometry.fuss_catalan_cdf, "x"),
+    (isometry.eigenvalue_cdf, "r"),
+    (meanfield.variance_map, "q"),
+    (meanfield.gradient_gain, "q"),
+]
+
+
+@pytest.mark.parametrize(("function", "name"), ELEMENTWISE)
+def test_nothing_in_nothing_out(function, name):
+    """An empty array is no bad input where a function acts on each entry."""
+    (arguments,) = (arguments for other, arguments in TABLE if other is function)
+    scalars = {name: np.ravel(value)[0] if np.ndim(value) else value for name, value in good(arguments).items()}
+    results = function(**scalars | {name: np.ones((2, 0))})
+    assert np.shape(results if isinstance(results, np.ndarray) else results[0]) == (2, 0)
+
+
+def written(**arrays):
+    def write(file):
+        with np.load(file) as shipped:
+            whole = dict(shipped)
+        np.savez(file, **{name: change(whole[name]) for name, change in arrays.items()})
+
+    return write
+
+
+SAME = {"pixel_products": np.copy, "class_pixels": np.copy, "class_counts": np.copy}
+HARMS = {
+    "missing": Path.unlink,
+    "a folder": lambda file: (file.unlink(), file.mkdir()),
+    "a page of the web": lambda file: file.write_text("<html>404</html>"),
+    "other digits": lambda file: file.write_bytes(file.with_name("fashion_mnist-test.npz").read_bytes()),
+    "another split": lambda file: file.write_bytes(file.with_name("mnist-validation.npz").read_bytes()),
+    "one array is missing": written(pixel_products=np.copy, class_pixels=np.copy),
+    "one image more": written(
+        **SAME | {"class_counts": lambda counts: counts + (np.arange(10) == 3).astype(np.uint32)}
+    ),
+    "one pixel brighter": written(
+        **SAME | {"pixel_products": lambda sums: np.where(sums == sums.max(), sums + 1, sums)}
+    ),
+    "other types": written(**SAME | {"class_pixels": np.float64}),
+    "other shapes": written(**SAME | {"class_pixels": np.ravel}),
+    "not a number": written(**SAME | {"class_pixels": lambda sums: sums * np.nan}),
+    "objects": written(**SAME | {"class_counts": lambda counts: counts.astype(object)}),
+}
+for length in (0, 1, 100, 10_000, -1000, -1):
+    HARMS[f"cut at {length}"] = lambda file, length=length: file.write_bytes(file.read_bytes()[:length])
+for place in (0, 30, 120, 10_000, 300_000, -10_000, -100, -20):  # in headers, data and the directory at the end
+
+    def harm(file, place=place):
+        content = bytearray(file.read_bytes())
+        content[place] ^= 0xFF
+        file.write_bytes(content)
+
+    HARMS[f"one byte is wrong at {place}"] = harm
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_harmed_moments_are_refused(harm, tmp_path, monkeypatch):
+    for shipped in datasets._SHIPPED.glob("*mnist-*.npz"):
+        (tmp_path / shipped.name).symlink_to(shipped)
+    monkeypatch.setattr(datasets, "_SHIPPED", tmp_path)
+    file = tmp_path / "mnist-test.npz"
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content)
+    assert datasets.mnist("test").n_examples == 10_000
+    harm(file)
+    sentence = refusal(lambda: datasets.mnist("test"))
+    assert re.fullmatch(r".*mnist-test\.npz (could not be read|held other moments).*; it must be the file .*", sentence)
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"command": ', b"\xff\xfe"])
+def test_harmed_stored_results_are_refused(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "_SHIPPED", tmp_path)
+    if content is not None:
+        (tmp_path / "spectra.json").write_bytes(content)
+    sentence = refusal(lambda: datasets.stored("spectra"))
+    assert re.fullmatch(r".*spectra\.json could not be read .*; it must be the file that came with dlnlib", sentence)
+
+
+RESULT = json.dumps({"function": "sweep_points.picky", "point": {"x": 1}, "result": 1}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"precious",
+        b"step,loss\n1,2",
+        b"\n",
+        b"[" * 100_000,
+        b"[" * 100_000 + b"\n",
+        b"\xff\xfe\n",
+        b"null\n",
+        b"[1]\n",
+        RESULT[:-1] + b"\n",
+        RESULT + b"\nprecious",
+        RESULT + b"\n\n" + RESULT + b"\n",
+        RESULT.replace(b"result", b"answer") + b"\n",
+        RESULT.replace(b"picky", b"square") + b"\n",
+    ],
+)
+def test_a_file_that_is_no_sweep_of_this_function_is_refused_and_left_as_it_was(content, tmp_path):
+    file = tmp_path / "results.jsonl"
+    file.write_bytes(content)
+    with ThreadPoolExecutor(1) as threads:
+        sentence = refusal(lambda: sweep.sweep(picky, sweep.grid(x=[1]), file, executor=threads, progress=False))
+    assert re.fullmatch(r".*results\.jsonl .*; .* must .*", sentence)
+    assert file.read_bytes() == content and list(tmp_path.iterdir()) == [file]
+
+
+def test_a_sweep_that_cannot_write_on_keeps_what_is_whole(tmp_path, monkeypatch):
+    calls = []
+
+    def full_disk(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sweep.os, "fsync", full_disk)
+    arguments = {"points": sweep.grid(x=[1, 3, 4, 5]), "file": tmp_path / "r.jsonl", "progress": False}
+    with ThreadPoolExecutor(1) as threads:
+        with pytest.raises(OSError, match="No space left"):
+            sweep.sweep(picky, executor=threads, **arguments)
+        assert all(json.loads(line)["function"] for line in (tmp_path / "r.jsonl").read_text().splitlines())
+        assert sweep.sweep(picky, executor=threads, **arguments) == [1, 3, 4, 5]
+    assert [path.name for path in tmp_path.iterdir()] == ["r.jsonl"]
+
+
+def test_a_builder_that_cannot_write_on_leaves_no_part_of_a_file(small_mnist, tmp_path, monkeypatch):
+    def full_disk(file, **_):
+        file.write(b"half a file")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        moments.build_moments("mnist", small_mnist[0], tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(OSError, match="file"):
+        moments.build_moments("mnist", small_mnist[0], tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_what_no_data_decide_is_refused_or_zero():
+    """Inputs that never vary along a mode: no NaN, and no warning."""
+    along_nothing = Task([[0.0, 1.0]], np.diag([1.0, 0.0]))
+    assert "sigma_xx was zero along every mode; " in refusal(lambda: pretraining.consistency(along_nothing, rng=0))
+    run = descent.tanh_descent([[1.0, 0.0]], [[1.0, 2.0]], [W2, W2], 0.1, 3)
+    assert run.modes[:, 0].all() and not run.modes[:, 1].any()
+    assert "sigma_xx had an eigenvalue below zero; " in refusal(lambda: Task(np.eye(2), [[1.0, 2.0], [2.0, 1.0]], 9.0))
