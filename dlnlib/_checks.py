@@ -116,6 +116,18 @@ def chained(weights: Sequence[ArrayLike], n_in: int, n_out: int, ndims: tuple[in
     return layers
 
 
+def two_layers(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> tuple[Array, Array, Array]:
+    """Return the correlation and both weight matrices as float64 arrays; refuse shapes that do not fit."""
+    sigma, first, second = finite("sigma_yx", sigma_yx, 2), finite("w1", w1, 2), finite("w2", w2, 2)
+    n_out, n_in = sigma.shape
+    if first.shape[1] != n_in or second.shape != (n_out, first.shape[0]):
+        raise ValueError(
+            f"w1 and w2 had shapes {first.shape} and {second.shape}; "
+            f"they must be (n_hidden, {n_in}) and ({n_out}, n_hidden) to fit sigma_yx"
+        )
+    return sigma, first, second
+
+
 def generator(rng: int | np.random.Generator) -> np.random.Generator:
     """Return a NumPy generator; refuse an unseeded one, so that every run can be repeated."""
     if isinstance(rng, np.random.Generator):

@@ -61,6 +61,17 @@ def test_every_family_is_critical_with_its_loss_and_index(n_out, n_in, rank, hid
     assert minima == [tuple(range(min(hidden, rank)))]
 
 
+@pytest.mark.parametrize(("strengths", "hidden"), [([1, 1, 1], 1), ([1, 1, 1], 2), ([2, 1, 1], 1), ([2, 2, 1], 2)])
+def test_equal_strengths_of_a_matrix_are_equal_in_spite_of_rounding(strengths, hidden):
+    rng = np.random.default_rng(0)
+    u, v = (np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(2))
+    sigma = (u * strengths) @ v.T
+    for family in exact.critical_families(sigma, hidden):
+        gradient, hessian = autograd(sigma, *exact.critical_point(sigma, family.kept, hidden))
+        np.testing.assert_allclose(gradient, 0, atol=1e-13)
+        assert (np.linalg.eigvalsh(hessian) < -1e-9).sum() == family.hessian_index
+
+
 def test_singular_values_may_stand_for_the_task_in_any_order():
     matrix = exact.critical_families(np.diag([3.0, 2.0, 0.0]), 2)
     assert exact.critical_families([3.0, 2.0, 0.0], 2) == matrix

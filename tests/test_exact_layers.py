@@ -93,7 +93,7 @@ def test_the_stable_manifold_ends_in_the_saddle():
     assert exact.unbalanced_mode([1.0, math.inf], 2.0, 0, 0)[0].tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("a0", [3.0, -3.0, 1e-160, 1e5])
+@pytest.mark.parametrize("a0", [3.0, -3.0, 1e-160, 1e5, 1e75])
 @pytest.mark.parametrize("b0", [2.0, -2.0, 0.0, 1e-7])
 @pytest.mark.parametrize("t", [1e9, 1e300, math.inf])
 def test_no_overflow_at_late_times(a0, b0, t):
@@ -135,6 +135,19 @@ def test_layered_mode_agrees_with_the_closed_forms():
     t = np.linspace(0, 6, 8)
     pair = exact.layered_mode(t, 0.9, [-0.5, 0.2])
     np.testing.assert_allclose(pair, np.stack(exact.unbalanced_mode(t, 0.9, -0.5, 0.2), -1), rtol=1e-11)
+
+
+@pytest.mark.parametrize("depth", [300, 1000])
+def test_layered_mode_of_very_many_layers(depth):
+    layers0, t = np.linspace(0.9, 1.1, depth), np.linspace(0, 5, 50) / depth
+    layers = exact.layered_mode(t, 1.0, layers0)
+    np.testing.assert_allclose(layers[-1], integrate(layers0, 1.0, t[[0, -1]])[-1], rtol=1e-9)
+
+
+def test_layered_mode_that_starts_at_zero_beside_tiny_layers():
+    layers = exact.layered_mode([0.0, 1.0, math.inf], 1, [0, 1e-9, 1e-9])  # warnings are errors
+    np.testing.assert_allclose(layers[1], [1e-18, 1e-9, 1e-9], rtol=1e-12)
+    np.testing.assert_allclose(layers[2], 1, rtol=1e-13)
 
 
 def test_layered_mode_on_saddles_and_stable_manifolds():
@@ -196,6 +209,11 @@ def test_a_leg_says_so_if_newton_does_not_converge(monkeypatch):
         (lambda: exact.unbalanced_mode(1, 0, 1, 1), r"s was 0; it must be greater than zero"),
         (lambda: exact.unbalanced_mode(-1, 1, 1, 1), r"t was -1"),
         (lambda: exact.unbalanced_mode(1, 1, math.nan, 1), r"a0 held NaN"),
+        (
+            lambda: exact.unbalanced_mode([0, 1, math.inf], 1, 1e160, 0.5),
+            r"a0 was 1e\+160 .* at most 1e\+75, .*overflow",
+        ),
+        (lambda: exact.unbalanced_time(0.5, 1, 0.5, -1e80), r"b0 was 1e\+80 in magnitude"),
         (lambda: exact.unbalanced_mode(1, 1, 1, "b"), r"b0 was 'b'"),
         (lambda: exact.unbalanced_mode(1, 1, 1, 1, tau=-1), r"tau was -1"),
         (lambda: exact.unbalanced_time(2, 1, 0.1, 0.1), r"u was 2; it must lie on the way from 0.01"),

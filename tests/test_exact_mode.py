@@ -213,6 +213,9 @@ def test_ends_of_the_path():
         rtol=1e-15,
     )
     assert exact.mode_strength(1e308, 1e5, 1e-3, 9) == 1e5
+    late = 10.0 ** np.arange(20, 309, 24)
+    assert (exact.mode_strength(late, 1.0, 1e-12, [[1], [3], [5], [1000], [math.inf]]) == 1).all()
+    assert exact.mode_strength([1.0, math.inf], 1, 1e-308, math.inf).tolist() == [1e-308, 1]
     saturated = exact.mode_strength(50, 1.1, 1e-3, 3)
     assert exact.learning_time(saturated, 1.1, 1e-3, 3) > 8
 
@@ -296,8 +299,9 @@ def test_economised_series_are_the_powers():
         ),
         (
             lambda: exact.half_time(1, 0.5),
-            r"u0 was 0.5; it must be below half the final strength",
+            r"u0 was 0.5; it must be below 0.5, half the final strength",
         ),
+        (lambda: exact.half_time([100.0, 1.0], [10.0, 2.0]), r"u0 was 2; it must be below 0.5"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(call, message):

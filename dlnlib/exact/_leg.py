@@ -51,7 +51,7 @@ class Leg:
             inside = (newton >= low) & (newton <= high)
             step = np.where(inside, newton, (low + high) / 2) - v
             v = v + step
-            if (np.abs(step) <= 1e-14 * v).all():
+            if (np.abs(step) <= 1e-10 * v).all():  # what is left of the error is about its square
                 return np.where(t > self.duration, np.inf, v)
         raise RuntimeError(f"the position on a trajectory had not converged after {_MAX_STEPS} Newton steps")
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from dlnlib._checks import Array
 from dlnlib.exact._series import Series
 
-_LONG_PLATEAU = 100.0  # from here on rounding in T would cost u more than two digits
+_LONG_PLATEAU = 1000.0  # from here on rounding in T would cost u more than three digits
 _SHORT_PATH = 0.1  # below this, differences of the closed form lose digits and quadrature loses none
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(7)
 _MAX_STEPS = 20
@@ -41,8 +41,13 @@ class Path:
         # The floor keeps ratios of gaps finite for a mode that starts at s.
         self.gap0 = np.maximum(np.abs(s - u0) / np.maximum(s, u0), np.finfo(np.float64).tiny)
         self.series = Series(self.q)
-        self.series0 = self.series(self.xi0, self.gap0)
+        self.low0, at_start = self.series.low(np.minimum(self.xi0, 0.5)), self.series.high(np.minimum(self.gap0, 0.5))
+        self.high0 = np.where(self.xi0 < 0.5, self.low0 + np.log1p(-np.minimum(self.xi0, 0.5)), at_start)
         self.rate = np.where(np.isinf(depth), 1.0, depth) * s ** (1 + self.m) / tau  # T / t
+
+    def arrival(self) -> Array:
+        """Return a T by which no gap is left, with room to spare."""
+        return 2 * self.plateau(-np.log(self.xi0)) + 2000.0
 
     def shrinkage(self, delta: Array) -> Array:
         """Return x0 / x after an advance of delta."""
@@ -54,9 +59,9 @@ class Path:
 
     def remainder(self, delta: Array, growth: Array, xi: Array, gap: Array) -> Array:
         """Return T without its first term; `gap` is 1 - xi."""
-        (low0, high0), (low, high) = self.series0, self.series(xi, gap)
+        low, high = self.series.low(np.minimum(xi, 0.5)), self.series.high(np.minimum(gap, 0.5))
         log_gaps = delta - np.where(self.grows, growth, 0.0)
-        lerch = np.where(xi < 0.5, low - low0, log_gaps + (high - high0))
+        lerch = np.where(xi < 0.5, low - self.low0, log_gaps + (high - self.high0))
         return _power_difference(self.xi0, growth, self.q) + lerch
 
     def short(self, delta: Array) -> Array:
@@ -119,7 +124,7 @@ class Path:
         before = np.where(self.grows, growth, 0.0) - np.log(np.maximum(gap, gap_half) / self.gap0)
 
         to_end = -np.log(self.xi0)
-        log_gaps_end = _power_difference(self.xi0, to_end, self.q) + self.series.at_one - self.series0[1]
+        log_gaps_end = _power_difference(self.xi0, to_end, self.q) + self.series.at_one - self.high0
         delay = self.plateau(to_end) - np.where(self.grows, to_end, 0.0) + log_gaps_end - (target_half - delta_half)
         slowness = 1 - np.where(self.grows, xi_half, 1 / xi_half) ** self.m
         late = np.maximum(target - target_half, 0.0)
@@ -167,5 +172,5 @@ def _leading_bits(value: Array) -> Array:
 
 def _power_difference(start: Array, growth: Array, p: Array) -> Array:
     """Return (end^p - start^p) / p for end = start exp(growth), and growth where p = 0."""
-    flat = p == 0
-    return np.where(flat, growth, start**p * np.expm1(p * growth) / np.where(flat, 1.0, p))
+    p = np.where(p == 0, 1e-200, p)
+    return np.asarray(start**p * np.expm1(p * growth) / p)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.polynomial import chebyshev, polynomial
-from numpy.typing import NDArray
 from scipy.special import digamma
 
 from dlnlib._checks import Array
@@ -39,24 +38,20 @@ class Series:
         self.about_zero = _ECONOMIZE @ (1 / (n + 1 + distinct))
         self.about_one = _ECONOMIZE @ (np.cumprod((n - distinct) / (n + 1), axis=0) / (n + 1))
 
-    def __call__(self, xi: Array, gap: Array) -> tuple[Array, Array]:
-        """Return L(xi), of use below xi = 1/2 only, and R(xi); `gap` is 1 - xi without cancellation."""
-        xi, gap, q, which = np.broadcast_arrays(xi, gap, self.q, self.which)
-        low, high = np.zeros(xi.shape), np.array(np.broadcast_to(self.at_one, xi.shape))
-        near, far = xi < 0.5, xi >= 0.5
-        z, y = xi[near], gap[far]
-        low[near] = z ** (1 + q[near]) * _horner(self.about_zero, which[near], z)
-        high[near] = low[near] + np.log1p(-z)
-        high[far] -= y * _horner(self.about_one, which[far], y)
-        return low, high
+    def low(self, z: Array) -> Array:
+        """Return L(z) for z <= 1/2."""
+        return np.asarray(z ** (1 + self.q) * self._horner(self.about_zero, z))
 
+    def high(self, y: Array) -> Array:
+        """Return R(1 - y) for y <= 1/2."""
+        return np.asarray(self.at_one - y * self._horner(self.about_one, y))
 
-def _horner(coefficients: Array, which: NDArray[np.intp], z: Array) -> Array:
-    w = 4 * z - 1
-    # Mostly all modes have one depth; a number is added faster than an array.
-    rows = coefficients[:, 0] if coefficients.shape[1] == 1 else (row[which] for row in coefficients)
-    value = np.zeros(z.shape)
-    for coefficient in reversed(list(rows)):
-        value *= w
-        value += coefficient
-    return value
+    def _horner(self, coefficients: Array, z: Array) -> Array:
+        w = 4 * z - 1
+        # Mostly all modes have one depth; a number is added faster than an array.
+        one = coefficients.shape[1] == 1
+        value = np.zeros(np.broadcast_shapes(w.shape, self.which.shape))
+        for row in coefficients[::-1]:
+            value *= w
+            value += row[0] if one else row[self.which]
+        return value

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnlib._checks import Array, finite, positive
+from dlnlib._checks import Array, finite, positive, two_layers
 from dlnlib.exact._arguments import at_least
 
 _NOISE = 256 * np.finfo(np.float64).eps  # rounding of the start and of its eigenbasis, with room for growth
@@ -21,7 +21,9 @@ class BalancedFlow(NamedTuple):
 
     gram: Array
     inputs: int
+    """Number of inputs: the size of the first block of `gram`."""
     imbalance: float
+    """lambda in W_2^T W_2 - W_1 W_1^T = lambda I, the same at all times."""
 
     @property
     def map(self) -> Array:
@@ -74,7 +76,7 @@ def balanced_flow(
     Parameters
     ----------
     t : array_like
-        Times, zero or positive and finite; any shape.
+        Times, zero or positive and finite (exponentials are told apart by their exponents); any shape.
     sigma_yx : array_like, shape (n_out, n_in)
         Input-output correlation, of any rank.
     w1 : array_like, shape (n_hidden, n_in)
@@ -119,14 +121,8 @@ def balanced_flow(
     (3, 4, 4)
     """
     times = finite("t", at_least("t", t, 0)) / positive("tau", tau, ndim=0)
-    sigma, first, second = finite("sigma_yx", sigma_yx, 2), finite("w1", w1, 2), finite("w2", w2, 2)
-    n_out, n_in = sigma.shape
-    hidden = first.shape[0]
-    if first.shape != (hidden, n_in) or second.shape != (n_out, hidden):
-        raise ValueError(
-            f"w1 and w2 had shapes {first.shape} and {second.shape}; "
-            f"they must be (n_hidden, {n_in}) and ({n_out}, n_hidden) to fit sigma_yx"
-        )
+    sigma, first, second = two_layers(sigma_yx, w1, w2)
+    n_in, hidden = sigma.shape[1], first.shape[0]
     imbalance = _imbalance(first, second, float(positive("tolerance", tolerance, ndim=0)))
     values, basis = _eigenbasis(sigma, imbalance)
     start = basis.T @ np.vstack([first.T, second])

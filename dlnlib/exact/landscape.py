@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, each, finite, positive_int, shown
+from dlnlib._checks import Array, each, finite, positive_int, shown, two_layers
 
 _MOST_FAMILIES = 1_000_000
 
@@ -22,7 +22,7 @@ class CriticalFamily(NamedTuple):
     excess_loss: float
     """Loss above that of the best linear map, half the sum of the dropped s^2."""
     hessian_index: int
-    """Number of negative eigenvalues of the Hessian; 0 for the global minimum alone."""
+    """Number of negative eigenvalues of the Hessian; 0 for global minima alone (several families if s are equal)."""
 
 
 def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> list[CriticalFamily]:
@@ -40,7 +40,8 @@ def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> li
     .. math:: \mathrm{index} = \#\{(a, b): a \in K,\ b \notin K,\ s_b > s_a\}
               + (\mathrm{hidden} - k)\ \#\{b \notin K: s_b > 0\},
 
-    which is zero only if K holds the strongest min(hidden, rank) modes: every other family is made of strict saddles.
+    which is zero only if K holds min(hidden, rank) modes and no dropped one is stronger: every other family is made
+    of strict saddles.
 
     Parameters
     ----------
@@ -114,6 +115,10 @@ def critical_point(sigma_yx_or_singular_values: ArrayLike, kept: Iterable[int], 
     ValueError
         If there are more modes than hidden units, or a mode does not exist.
 
+    References
+    ----------
+    Baldi & Hornik (1989); Saxe, McClelland & Ganguli (2014), section 1.2.
+
     Examples
     --------
     >>> w1, w2 = critical_point([4.0, 1.0], kept=[1], hidden=2)
@@ -159,19 +164,18 @@ def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
     ValueError
         If the shapes do not fit.
 
+    References
+    ----------
+    Baldi & Hornik (1989) for the critical points at which `critical_families` counts its negative eigenvalues.
+
     Examples
     --------
     >>> w1, w2 = critical_point([2.0, 1.0], kept=[1], hidden=1)
     >>> np.linalg.eigvalsh(hessian(np.diag([2.0, 1.0]), w1, w2)).round(6)
     array([-1.,  0.,  2.,  3.])
     """
-    sigma, first, second = finite("sigma_yx", sigma_yx, 2), finite("w1", w1, 2), finite("w2", w2, 2)
+    sigma, first, second = two_layers(sigma_yx, w1, w2)
     (n_out, n_in), hidden = sigma.shape, first.shape[0]
-    if first.shape[1] != n_in or second.shape != (n_out, hidden):
-        raise ValueError(
-            f"w1 and w2 had shapes {first.shape} and {second.shape}; "
-            f"they must be (n_hidden, {n_in}) and ({n_out}, n_hidden) to fit sigma_yx"
-        )
     residual = sigma - second @ first
     mixed = np.einsum("oh,ki->hiok", second, first) - np.einsum("oi,hk->hiok", residual, np.eye(hidden))
     mixed = mixed.reshape(hidden * n_in, n_out * hidden)
@@ -199,5 +203,5 @@ def _threshold(s: Array) -> float:
 
 def _family(s: Array, modes: list[int], kept: tuple[int, ...], hidden: int) -> CriticalFamily:
     inside, dropped = s[list(kept)], np.delete(s, kept)
-    index = int((dropped > inside[:, None]).sum()) + (hidden - len(kept)) * dropped.size
+    index = int((dropped > inside[:, None] + _threshold(s)).sum()) + (hidden - len(kept)) * dropped.size
     return CriticalFamily(tuple(modes[i] for i in kept), float(dropped @ dropped) / 2, index)

@@ -121,8 +121,8 @@ def _leg(start: float, end: float, offsets: Array, s: float, tau: float, until: 
         if end == 0:
             residual = s - z * gain
         else:  # by way of ln(z G(z) / s), which does not cancel where z approaches its end
-            others = np.log1p(-(distance * (z + end))[..., None] / (end**2 + offsets)).sum(axis=-1) / 2
             with np.errstate(divide="ignore"):  # ln 0 is meant where z = 0
+                others = np.log1p(-(distance * (z + end))[..., None] / (end**2 + offsets)).sum(axis=-1) / 2
                 residual = -s * np.expm1(others + np.log1p(-distance / end))
         return np.asarray(tau * distance / (gain * residual))
 

@@ -80,7 +80,7 @@ def mode_strength(
     path = Path(end, u0, depth, tau / variance)
     with np.errstate(over="ignore"):
         target = t * path.rate
-    arrived = np.isinf(target)
+        arrived = target >= path.arrival()
     t, target = np.where(arrived, 0.0, t), np.where(arrived, 0.0, target)
     excess, long = plateau_excess(t, s, u0, depth, tau, path)
     u = u0 / path.shrinkage(path.advance(target, excess, long))
@@ -171,6 +171,10 @@ def half_time(
     ValueError
         If the mode starts beyond the half, or an argument is outside its range.
 
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), sections 1.3 and 2.
+
     Examples
     --------
     >>> round(half_time(s=2.0, u0=1e-3), 4)  # ln(s / u0 - 1) / (2 s)
@@ -179,6 +183,8 @@ def half_time(
     s, start, variance = positive("s", s), positive("u0", u0, _SADDLE), positive("input_variance", input_variance)
     broadcasting(s=s, u0=start, input_variance=variance)
     half = s / variance / 2
-    if (start >= half).any():
-        raise ValueError(f"u0 was {start.max():g}; it must be below half the final strength, s / (2 input_variance)")
+    beyond = start >= half
+    if beyond.any():
+        wrong, bound = (np.broadcast_to(array, beyond.shape)[beyond][0] for array in (start, half))
+        raise ValueError(f"u0 was {wrong:g}; it must be below {bound:g}, half the final strength s / input_variance")
     return learning_time(half, s, u0, depth, tau, input_variance=input_variance)

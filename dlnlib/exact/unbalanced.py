@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 from dlnlib._checks import Array, broadcasting, finite, positive
 from dlnlib.exact._arguments import at_least, on_the_way, unwrap
 
+_LARGEST = 1e75
+
 
 def unbalanced_mode(
     t: ArrayLike, s: ArrayLike, a0: ArrayLike, b0: ArrayLike, tau: ArrayLike = 1.0, *, input_variance: ArrayLike = 1.0
@@ -34,7 +36,7 @@ def unbalanced_mode(
     s : array_like
         Singular value of the input-output correlation; positive.
     a0, b0 : array_like
-        Layer strengths at time zero; any finite numbers.
+        Layer strengths at time zero; any numbers up to 1e75 in magnitude.
     tau, input_variance : array_like
         Time constant and input variance lambda, as in `mode_strength`; positive.
 
@@ -46,7 +48,7 @@ def unbalanced_mode(
     Raises
     ------
     ValueError
-        If an argument is outside the range above.
+        If an argument is outside the range above, or (a0^2 - b0^2)^2 overflows.
 
     References
     ----------
@@ -61,7 +63,7 @@ def unbalanced_mode(
     >>> unbalanced_mode(float("inf"), s=1.0, a0=0.5, b0=-0.5)
     (0.0, 0.0)
     """
-    t, s, a0, b0 = at_least("t", t, 0), positive("s", s), finite("a0", a0), finite("b0", b0)
+    t, s, a0, b0 = at_least("t", t, 0), positive("s", s), _layer("a0", a0), _layer("b0", b0)
     tau, variance = positive("tau", tau), positive("input_variance", input_variance)
     broadcasting(t=t, s=s, a0=a0, b0=b0, tau=tau, input_variance=variance)
     s, tau = s / variance, tau / variance
@@ -114,7 +116,7 @@ def unbalanced_time(
     Raises
     ------
     ValueError
-        If the product never takes the value `u`, or another argument is outside its range.
+        If the product never takes the value `u`, another argument is outside its range, or (a0^2 - b0^2)^2 overflows.
 
     References
     ----------
@@ -126,7 +128,7 @@ def unbalanced_time(
     >>> round(unbalanced_time(a * b, s=1.0, a0=0.3, b0=-0.1), 12)
     3.0
     """
-    u, s, a0, b0 = finite("u", u), positive("s", s), finite("a0", a0), finite("b0", b0)
+    u, s, a0, b0 = finite("u", u), positive("s", s), _layer("a0", a0), _layer("b0", b0)
     tau, variance = positive("tau", tau), positive("input_variance", input_variance)
     broadcasting(u=u, s=s, a0=a0, b0=b0, tau=tau, input_variance=variance)
     s, tau = s / variance, tau / variance
@@ -143,3 +145,14 @@ def unbalanced_time(
         rising = np.log1p(2 * r * covered / (left * (start + c * c / top)))
         falling = np.log1p(s * (u - u0) / (np.abs(u) * (s - u0)))
     return unwrap(np.where(u == u0, 0.0, tau / r * np.where(stable, falling, rising)))
+
+
+def _layer(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a float64 array; refuse what is not finite, and what is too large for the solution."""
+    array = finite(name, value)
+    if (np.abs(array) > _LARGEST).any():
+        largest = np.abs(array).max()
+        raise ValueError(
+            f"{name} was {largest:g} in magnitude; it must be at most {_LARGEST:g}, for (a0^2 - b0^2)^2 not to overflow"
+        )
+    return array
