@@ -22,6 +22,24 @@ from dlnlib.initialization import orthogonal
 def random_factors(width: int, n: int, rng: int | np.random.Generator, kind: str = "gaussian") -> Iterator[Array]:
     """Draw n matrices of shape (width, width), one at a time: "gaussian" of variance 1 / width, or "orthogonal".
 
+    Parameters
+    ----------
+    width, n : int
+        Size and number of the matrices, at least one.
+    rng : int or numpy.random.Generator
+        Seed or generator.
+    kind : {"gaussian", "orthogonal"}
+        Independent entries, or uniform among all orthogonal matrices.
+
+    Returns
+    -------
+    iterator of (width, width) arrays
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> [f.shape for f in random_factors(3, 2, rng=0, kind="orthogonal")]
@@ -88,6 +106,21 @@ def log_eigenvalues(factors: Iterable[ArrayLike]) -> NDArray[np.complex128]:
     condition of an eigenvalue has no bound, so that single ones may be less precise than all singular values are;
     and what lies 300 decades below the largest singular value is returned as minus infinity.
 
+    Parameters
+    ----------
+    factors : iterable of (N, N) arrays
+        Invertible.
+
+    Returns
+    -------
+    (N,) complex array
+        The imaginary parts, from -pi to pi, are 0 or pi for real eigenvalues.
+
+    Raises
+    ------
+    ValueError
+        If there are no factors, their shapes differ, or one is singular.
+
     Examples
     --------
     >>> quarter_turn = np.array([[0.0, -1.0], [1.0, 0.0]])
@@ -116,7 +149,27 @@ def fuss_catalan_density(x: ArrayLike, n: int) -> Array | float:
         0 < \varphi < \frac{\pi}{n+1}
 
     The law of Fuss and Catalan, for N to infinity: from 0, where it is infinite, to :math:`(n+1)^{n+1}/n^n`. At n = 1
-    it is that of Marchenko and Pastur. (Penson & Zyczkowski 2011; in this form, Haagerup & Moller 2013.)
+    it is that of Marchenko and Pastur.
+
+    Parameters
+    ----------
+    x : array_like
+        Squared singular values; the density is zero where there are none.
+    n : int
+        Number of factors.
+
+    Returns
+    -------
+    numpy.ndarray or float
+
+    Raises
+    ------
+    ValueError
+        If `x` is not finite, or `n` not a whole number of at least one.
+
+    References
+    ----------
+    Penson & Zyczkowski (2011); in this form, Haagerup & Moller (2013).
 
     Examples
     --------
@@ -137,6 +190,23 @@ def fuss_catalan_cdf(x: ArrayLike, n: int) -> Array | float:
         F = \frac1\pi \left( \theta + \frac{n \sin\varphi\, \sin\theta}{\sin n\varphi} \right), \qquad
         \theta = \pi - (n + 1) \varphi
 
+    Parameters
+    ----------
+    x : array_like
+        Squared singular values.
+    n : int
+        Number of factors.
+
+    Returns
+    -------
+    numpy.ndarray or float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `x` is not finite, or `n` not a whole number of at least one.
+
     Examples
     --------
     >>> math.isclose(fuss_catalan_cdf(1.0, n=1), 1 / 3 + math.sqrt(3) / (2 * math.pi))
@@ -151,6 +221,25 @@ def fuss_catalan_cdf(x: ArrayLike, n: int) -> Array | float:
 def fuss_catalan_moment(k: int, n: int) -> int:
     r"""Return the mean of :math:`x^k` under `fuss_catalan_density`, :math:`\binom{(n+1)k}{k} / (nk + 1)`.
 
+    Parameters
+    ----------
+    k, n : int
+        The power, and the number of factors; at least one.
+
+    Returns
+    -------
+    int
+        Exact.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not a whole number of at least one.
+
+    References
+    ----------
+    Penson & Zyczkowski (2011).
+
     Examples
     --------
     >>> [fuss_catalan_moment(k, n=1) for k in (1, 2, 3, 4)]  # the Catalan numbers
@@ -163,7 +252,28 @@ def fuss_catalan_moment(k: int, n: int) -> int:
 def eigenvalue_cdf(r: ArrayLike, n: int) -> Array | float:
     """Return the fraction of eigenvalues with ``|z| < r`` for n Gaussian factors, N to infinity: r^(2/n) up to r = 1.
 
-    All angles are equally likely. (Burda, Janik & Waclaw 2010; Gotze & Tikhomirov 2010.)
+    All angles are equally likely.
+
+    Parameters
+    ----------
+    r : array_like
+        Radius; below zero as at zero.
+    n : int
+        Number of factors.
+
+    Returns
+    -------
+    numpy.ndarray or float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `r` is not finite, or `n` not a whole number of at least one.
+
+    References
+    ----------
+    Burda, Janik & Waclaw (2010); Gotze & Tikhomirov (2010).
 
     Examples
     --------
@@ -176,6 +286,23 @@ def eigenvalue_cdf(r: ArrayLike, n: int) -> Array | float:
 
 def eigenvalues_in_square(side: float, n: int) -> float:
     """Return the fraction of the same eigenvalues in a square of this side, centred at the origin.
+
+    Parameters
+    ----------
+    side : float
+        Positive.
+    n : int
+        Number of factors.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `side` is not positive, or `n` not a whole number of at least one.
 
     Examples
     --------
@@ -193,7 +320,26 @@ def lyapunov_exponents(width: int) -> Array:
 
     .. math:: \lambda_i = \tfrac12 \left[ \psi((N - i + 1)/2) + \ln(2/N) \right], \qquad i = 1, \dots, N
 
-    Their sum is, for any n, the exact mean of ``log |det| / n``. (Newman 1986)
+    Their sum is, for any n, the exact mean of ``log |det| / n``.
+
+    Parameters
+    ----------
+    width : int
+        Size N of the factors.
+
+    Returns
+    -------
+    (width,) array
+        The largest first.
+
+    Raises
+    ------
+    ValueError
+        If `width` is not a whole number of at least one.
+
+    References
+    ----------
+    Newman (1986).
 
     Examples
     --------

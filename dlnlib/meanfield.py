@@ -55,6 +55,15 @@ def gradient_gain(q: ArrayLike, gain: ArrayLike, phi: Nonlinearity = np.tanh) ->
 
     It is what the layer does to the mean square of a gradient. Arguments are those of `variance_map`.
 
+    Raises
+    ------
+    ValueError
+        As `variance_map`.
+
+    References
+    ----------
+    Poole et al. (2016); Pennington, Schoenholz & Ganguli (2017).
+
     Examples
     --------
     >>> gradient_gain(q=0.0, gain=1.0)
@@ -67,22 +76,54 @@ def gradient_gain(q: ArrayLike, gain: ArrayLike, phi: Nonlinearity = np.tanh) ->
 def critical_gain(phi: Nonlinearity = np.tanh) -> float:
     """Return 1 / phi'(0), the gain above which an odd, saturating nonlinearity no longer lets all signals die out.
 
+    Saturating means here that phi(x) / x falls as x grows, so that small signals gain most. Then q' / q falls as q
+    grows, and `variance_map` has a fixed point beside zero above this gain only, and only one.
+
+    Parameters
+    ----------
+    phi : callable
+        An odd, smooth nonlinearity, applied to arrays.
+
+    Raises
+    ------
+    ValueError
+        If `phi` is not odd, does not rise at 0, or phi(x) / x does not fall.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 4; Sompolinsky, Crisanti & Sommers (1988).
+
     Examples
     --------
     >>> round(critical_gain(lambda x: np.arctan(2 * x)), 9)
     0.5
     """
-    slope = float(_slope(_odd(phi), np.zeros(1))[0])
-    return 1 / float(positive("phi'(0)", slope))
+    slope = float(positive("phi'(0)", _slope(_odd(phi), np.zeros(1))[0]))
+    x = np.linspace(0.05, 60, 1200)  # three standard deviations of a signal of variance 400
+    if (np.diff([slope, *(phi(x) / x)]) > 1e-9 * slope).any():
+        raise ValueError(f"phi was {shown(phi)}; phi(x) / x must fall as x grows, or large signals may outlive small ones")
+    return 1 / slope
 
 
 def fixed_variance(gain: float, phi: Nonlinearity = np.tanh) -> float:
     """Return the stable fixed point of `variance_map`: zero up to the critical gain, positive above it.
 
+    Parameters
+    ----------
+    gain : float
+        The factor g, positive.
+    phi : callable
+        An odd, smooth nonlinearity, applied to arrays, for which phi(x) / x falls as x grows.
+
     Raises
     ------
     ValueError
-        As `variance_map`, and if the variance grows beyond 400, as it does if `phi` does not saturate.
+        As `variance_map` and `critical_gain`, and if the variance grows beyond 400, as it does if `phi` does not
+        saturate.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 4 and figure 8.
 
     Examples
     --------
@@ -119,10 +160,23 @@ def propagate(
         The factor g, or one for each input.
     depth : int
         Number of layers.
+    rng : int or numpy.random.Generator
+        Seed or generator; the weights depend on it, the width and the depth only.
+    phi : callable
+        An odd nonlinearity, applied to arrays.
 
     Returns
     -------
     (depth + 1, width) or (depth + 1, width, k) array
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, the shapes do not fit, or `phi` is not odd.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 4.
 
     Examples
     --------
@@ -149,7 +203,28 @@ def propagate(
 def jacobian_factors(
     x: ArrayLike, gain: float, depth: int, rng: int | np.random.Generator, phi: Nonlinearity = np.tanh
 ) -> Iterator[Array]:
-    """Yield the Jacobians g W diag(phi'(x)) of the layers of `propagate`: factors of the end-to-end Jacobian.
+    """Return the Jacobians g W diag(phi'(x)) of the layers of `propagate`: factors of the end-to-end Jacobian.
+
+    Parameters
+    ----------
+    x : (width,) array
+        The input.
+    gain, depth, rng, phi
+        As for `propagate`, with one gain; a seed gives the weights that it gives there.
+
+    Returns
+    -------
+    iterator of (width, width) arrays
+        One for each layer, the first layer's first.
+
+    Raises
+    ------
+    ValueError
+        As `propagate`.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 4 and figure 7; Pennington, Schoenholz & Ganguli (2017).
 
     Examples
     --------

@@ -46,11 +46,9 @@ def spectrum(n: int, draw: int) -> dict[str, object]:
         "plane": [[int(i), int(plane.flat[i])] for i in np.flatnonzero(plane)],
         "scalars": {
             "origin_bin": float(plane[15, 15] / WIDTH),
-            "real": float(np.mean(z.imag == 0)),
             "mean_log_sigma": float(log_sigma.mean()),
             "moment_1": float(np.mean(sigma**2)),
             "moment_2": float(np.mean(sigma**4)),
-            "largest_sigma": float(sigma[0]),
         },
     }
 

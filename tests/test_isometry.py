@@ -188,13 +188,15 @@ def test_draws_follow_the_laws(n):
 
 
 def test_eigenvalues_follow_the_radial_law():
+    """Real matrices of any width have half an eigenvalue more in a disc, and eigenvalues repel: few vary in number."""
+    width, draws = 100, 20
     for n in (1, 5, 40):
         rng = np.random.default_rng(n)
-        moduli = np.array(
-            [np.exp(isometry.log_eigenvalues(isometry.random_factors(100, n, rng)).real) for _ in range(20)]
-        )
+        moduli = np.exp([isometry.log_eigenvalues(isometry.random_factors(width, n, rng)).real for _ in range(draws)])
         for r in (1e-4, 0.1, 0.5, 0.8):
-            assert abs((moduli < r).mean() - isometry.eigenvalue_cdf(r, n)) < 0.02
+            excess = (moduli < r).sum() / draws - width * isometry.eigenvalue_cdf(r, n)
+            spread = math.sqrt(2 * math.sqrt(width / (math.pi * n)) * r ** (1 / n))
+            assert abs(excess - 0.5) < 0.5 + 4 * spread / math.sqrt(draws)
 
 
 def test_the_square_by_drawing_points():
@@ -257,6 +259,23 @@ def test_the_fixed_point_is_one_and_is_stable(gain, phi):
     for factor in (0.9, 1.1):
         after = meanfield.variance_map(factor * q, gain, phi) / q
         assert abs(after - 1) < 0.1 and (after - 1) * (factor - 1) > 0
+
+
+def test_gains_are_refused_where_large_signals_outlive_small_ones():
+    """Steepest away from 0: at gain 5, half of its 1 / phi'(0), a strong signal settles at a variance above 20."""
+
+    def phi(x):
+        return 0.1 * np.tanh(x) + np.tanh(x) ** 3
+
+    q = 30.0
+    for _ in range(50):
+        q = meanfield.variance_map(q, 5.0, phi)
+    assert 20 < q < 25
+    for call in (lambda: meanfield.critical_gain(phi), lambda: meanfield.fixed_variance(5.0, phi)):
+        with pytest.raises(ValueError, match=r"phi\(x\) / x must fall as x grows"):
+            call()
+    straight = meanfield.critical_gain(lambda x: np.clip(x, -1, 1))  # level at first, which is allowed
+    assert math.isclose(straight, 1, rel_tol=1e-12)
 
 
 def test_below_the_critical_gain_everything_dies_out():
