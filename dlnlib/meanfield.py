@@ -101,7 +101,9 @@ def critical_gain(phi: Nonlinearity = np.tanh) -> float:
     slope = float(positive("phi'(0)", _slope(_odd(phi), np.zeros(1))[0]))
     x = np.linspace(0.05, 60, 1200)  # three standard deviations of a signal of variance 400
     if (np.diff([slope, *(phi(x) / x)]) > 1e-9 * slope).any():
-        raise ValueError(f"phi was {shown(phi)}; phi(x) / x must fall as x grows, or large signals may outlive small ones")
+        raise ValueError(
+            f"phi was {shown(phi)}; phi(x) / x must fall as x grows, or large signals may outlive small ones"
+        )
     return 1 / slope
 
 
