@@ -44,6 +44,11 @@ def mnist(split: str = "train", *, centred: bool = False) -> Task:
         Whether to subtract from pixels and targets their means over the split. It costs one mode, for the ten
         targets always sum to one.
 
+    Returns
+    -------
+    Task
+        784 inputs, 10 outputs.
+
     Raises
     ------
     ValueError
@@ -65,7 +70,22 @@ def mnist(split: str = "train", *, centred: bool = False) -> Task:
 
 
 def fashion_mnist(split: str = "train", *, centred: bool = False) -> Task:
-    """Fashion-MNIST's moments; otherwise as `mnist`.
+    """Fashion-MNIST's moments: pixels scaled to [0, 1], ten one-hot targets.
+
+    Parameters
+    ----------
+    split, centred
+        As in `mnist`.
+
+    Returns
+    -------
+    Task
+        784 inputs, 10 outputs.
+
+    Raises
+    ------
+    ValueError
+        If there is no such split.
 
     References
     ----------
@@ -92,6 +112,21 @@ def hierarchy(
     The task of the paper's figure 3; see `diffuse` for the features and the parameters. One-hot inputs have
     variance 1 / n_items in every direction, so ``task.modes.s / task.mode_variances`` are the singular values of
     the table of features itself: the strengths of the paper, which sums over examples where we average.
+
+    Parameters
+    ----------
+    levels, branching, features, flip, rng
+        As in `diffuse`.
+
+    Returns
+    -------
+    Task
+        branching^levels inputs, as many outputs as features.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
 
     References
     ----------
@@ -132,6 +167,7 @@ def diffuse(
     flip : float
         Probability of a flip from parent to child, from 0 to 1/2.
     rng : int or numpy.random.Generator
+        Seed, or generator.
 
     Returns
     -------
@@ -173,6 +209,11 @@ def stored(name: str) -> dict[str, Any]:
     name : {"figure_6a", "spectra"}
         Learning times from Glorot's start, by ``scripts/figure_6a.py``; or spectra of products of random matrices,
         by ``scripts/figure_6.py``.
+
+    Returns
+    -------
+    dict
+        As it is in the JSON file.
 
     Raises
     ------

@@ -177,6 +177,12 @@ def tanh_descent(
     -------
     Run
 
+    Raises
+    ------
+    ValueError
+        If the weights do not chain from the samples' inputs to their outputs, or a rate or number is out of range.
+        A run that diverges does not raise: it comes back marked.
+
     References
     ----------
     Saxe, McClelland & Ganguli (2014), section 1.4 and figure 3.

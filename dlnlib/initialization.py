@@ -146,6 +146,24 @@ def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: floa
 
     Rectangular layers have orthonormal rows or columns, whichever are fewer.
 
+    Parameters
+    ----------
+    widths : sequence of int
+        Sizes of all neuron layers, input and output included.
+    rng : int or numpy.random.Generator
+        Seed, or generator.
+    gain : float
+        What every singular value of every layer is; greater than zero.
+
+    Returns
+    -------
+    list of (widths[l], widths[l - 1]) arrays
+
+    Raises
+    ------
+    ValueError
+        If the widths are not two or more whole numbers, or the gain is not positive.
+
     References
     ----------
     Saxe, McClelland & Ganguli (2014), section 3; Mezzadri (2007) for the draw.
@@ -168,6 +186,24 @@ def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: floa
 def gaussian(widths: Sequence[int], scale: float, rng: int | np.random.Generator) -> list[Array]:
     """Start from independent Gaussian weights of standard deviation `scale`.
 
+    Parameters
+    ----------
+    widths : sequence of int
+        Sizes of all neuron layers, input and output included.
+    scale : float
+        Standard deviation of every weight; greater than zero.
+    rng : int or numpy.random.Generator
+        Seed, or generator.
+
+    Returns
+    -------
+    list of (widths[l], widths[l - 1]) arrays
+
+    Raises
+    ------
+    ValueError
+        If the widths are not two or more whole numbers, or the scale is not positive.
+
     Examples
     --------
     >>> w1, w2 = gaussian([3, 500, 2], scale=0.01, rng=0)
@@ -184,6 +220,22 @@ def gaussian(widths: Sequence[int], scale: float, rng: int | np.random.Generator
 
 def glorot(widths: Sequence[int], rng: int | np.random.Generator) -> list[Array]:
     """Start from independent Gaussian weights that preserve variance on average: 2 / (fan_in + fan_out).
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Sizes of all neuron layers, input and output included.
+    rng : int or numpy.random.Generator
+        Seed, or generator.
+
+    Returns
+    -------
+    list of (widths[l], widths[l - 1]) arrays
+
+    Raises
+    ------
+    ValueError
+        If the widths are not two or more whole numbers.
 
     References
     ----------
@@ -202,6 +254,20 @@ def glorot(widths: Sequence[int], rng: int | np.random.Generator) -> list[Array]
 
 def stack(starts: Sequence[Sequence[Array]]) -> list[Array]:
     """Stack starts of the same widths along a new leading axis, to be trained side by side.
+
+    Parameters
+    ----------
+    starts : sequence of lists of (widths[l], widths[l - 1]) arrays
+        At least one start.
+
+    Returns
+    -------
+    list of (len(starts), widths[l], widths[l - 1]) arrays
+
+    Raises
+    ------
+    ValueError
+        If there is no start, or their widths differ.
 
     Examples
     --------

@@ -61,6 +61,13 @@ def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathL
         If the name is unknown, or a file is missing, truncated, or not the published one (by SHA-256).
     OSError
         If `out` cannot be written to.
+
+    Examples
+    --------
+    With the four files in a folder ``idx``:
+
+    >>> [path.name for path in build_moments("mnist", "idx", "moments")]  # doctest: +SKIP
+    ['mnist-train.npz', 'mnist-validation.npz', 'mnist-test.npz']
     """
     hashes = _SHA256[_checks.one_of("name", name, sorted(_SHA256))]
     folder, out = _checks.path("folder", folder), _checks.path("out", out)

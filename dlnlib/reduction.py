@@ -48,6 +48,29 @@ class Reduction:
         """Return the full network at the moment when the small one has these weights.
 
         Outside the frames the full weights are what they were at the start.
+
+        Parameters
+        ----------
+        weights : sequence of (..., small_widths[l], small_widths[l - 1]) arrays
+            The small network's weights, or a batch or history of them.
+
+        Returns
+        -------
+        list of (..., widths[l], widths[l - 1]) arrays
+
+        Raises
+        ------
+        ValueError
+            If the weights are not of the small network's shapes.
+
+        Examples
+        --------
+        >>> from dlnlib import initialization
+        >>> task = Task(np.eye(2, 5))
+        >>> start = initialization.decoupled(task, [5, 9, 2], u0=0.1, rng=0)
+        >>> small = reduce(task, start)
+        >>> [w.shape for w in small.weights], [w.shape for w in small.lift(small.weights)]
+        ([(2, 2), (2, 2)], [(9, 5), (2, 9)])
         """
         small = [finite(name, w) for name, w in each("weights", weights)]
         if [w.shape[-2:] for w in small] != [w.shape for w in self.weights]:
@@ -63,7 +86,7 @@ class Reduction:
         ]
 
 
-def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10) -> Reduction:
+def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13) -> Reduction:
     """Find the subspaces in which training takes place, and the small network that lives in them.
 
     Let H_l be the smallest subspaces, one for each layer of neurons, such that
@@ -87,7 +110,10 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
     weights : sequence of (widths[l], widths[l - 1]) arrays
         The start; one network, without a leading axis.
     tolerance : float
-        A direction belongs to a subspace already if what is outside is below this, relative to the layer's norm.
+        A direction belongs to a subspace already if what is outside is below this, relative to the layer's norm; for
+        the moments, which carry the rounding of sums and of whitening, a thousand times this. What is weaker is
+        taken for rounding, and never learned: a mode whose weights in some layer are that small beside the others'
+        (of a decoupled start of depth D, one whose u0 is smaller by the factor tolerance^D).
 
     Returns
     -------
@@ -96,7 +122,11 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
     Raises
     ------
     ValueError
-        If the weights do not chain from the task's inputs to its outputs.
+        If the weights do not chain from the task's inputs to its outputs, or the tolerance is not positive.
+
+    References
+    ----------
+    The book's chapter "Infinite depth" has the theorem and its proof; we know of no statement in print.
 
     Examples
     --------
@@ -114,11 +144,11 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
     instance("task", task, Task)
     layers = chained(weights, task.n_in, task.n_out)
     tolerance = float(positive("tolerance", tolerance, ndim=0))
-    spaces = [_Subspace(width, tolerance) for width in (task.n_in, *(len(w) for w in layers))]
-    scales = [float(np.linalg.norm(w)) for w in layers]
-    spaces[0].add(task.sigma_yx.T, task.modes.s[0])
-    spaces[-1].add(task.sigma_yx, task.modes.s[0])
-    spaces[-1].add(layers[-1], scales[-1])
+    spaces = [_Subspace(width) for width in (task.n_in, *(len(w) for w in layers))]
+    noise = [tolerance * float(np.linalg.norm(w)) for w in layers]
+    spaces[0].add(task.sigma_yx.T, 1e3 * tolerance * task.modes.s[0])
+    spaces[-1].add(task.sigma_yx, 1e3 * tolerance * task.modes.s[0])
+    spaces[-1].add(layers[-1], noise[-1])
 
     pending = [space.basis for space in spaces]  # the directions whose images have not been taken yet
     carried = [[w[:, :0]] for w in layers]  # what each layer makes of the basis below it
@@ -129,16 +159,16 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-10
             if not new.shape[1]:
                 continue
             if i == 0 and task.sigma_xx is not None:
-                images = [(0, task.sigma_xx @ new, float(np.linalg.norm(task.sigma_xx)))]
+                images = [(0, task.sigma_xx @ new, 1e3 * tolerance * float(np.linalg.norm(task.sigma_xx)))]
             else:
                 images = []
             if i < len(layers):
                 carried[i].append(layers[i] @ new)
-                images.append((i + 1, carried[i][-1], scales[i]))
+                images.append((i + 1, carried[i][-1], noise[i]))
             if i > 0:
-                images.append((i - 1, layers[i - 1].T @ new, scales[i - 1]))
-            for target, image, scale in images:
-                pending[target] = np.hstack([pending[target], spaces[target].add(image, scale)])
+                images.append((i - 1, layers[i - 1].T @ new, noise[i - 1]))
+            for target, image, least in images:
+                pending[target] = np.hstack([pending[target], spaces[target].add(image, least)])
         order = order[::-1]
 
     frames = [space.basis if space.basis.shape[1] < len(space.basis) else np.eye(len(space.basis)) for space in spaces]
@@ -165,20 +195,20 @@ def _symmetric(matrix: Array) -> Array:
 class _Subspace:
     """A growing subspace, as an orthonormal basis."""
 
-    def __init__(self, dimension: int, tolerance: float) -> None:
+    def __init__(self, dimension: int) -> None:
         self.basis = np.zeros((dimension, 0))
-        self.tolerance = tolerance
 
-    def add(self, vectors: Array, scale: float) -> Array:
-        """Take in the columns of `vectors`; return the new basis vectors that this needs."""
-        outside = vectors
-        for _ in range(2):  # twice, lest rounding leave a part inside
-            outside = outside - self.basis @ (self.basis.T @ outside)
-        u, s, _ = np.linalg.svd(outside, full_matrices=False)
+    def add(self, vectors: Array, least: float) -> Array:
+        """Take in the columns of `vectors`; return the new basis vectors that this needs, if larger than `least`."""
+        u, s, _ = np.linalg.svd(self._outside(vectors), full_matrices=False)
         room = len(self.basis) - self.basis.shape[1]
-        new: Array = u[:, s > self.tolerance * scale][:, :room]
+        # A direction found at length s has rounding of eps / s inside: take it out once the length is one.
+        new: Array = np.linalg.qr(self._outside(u[:, s > least][:, :room])).Q
         self.basis = np.hstack([self.basis, new])
         return new
+
+    def _outside(self, vectors: Array) -> Array:
+        return vectors - self.basis @ (self.basis.T @ vectors)
 
 
 def reduce_outputs(task: Task, weights: Sequence[ArrayLike]) -> tuple[Task, list[Array]]:
@@ -204,6 +234,11 @@ def reduce_outputs(task: Task, weights: Sequence[ArrayLike]) -> tuple[Task, list
         With n_modes + min(n_out, widths[-2]) outputs; the same for every start.
     list of arrays
         The weights, the last layer in the new frame.
+
+    Raises
+    ------
+    ValueError
+        If the last layer does not end at the task's outputs.
 
     Examples
     --------

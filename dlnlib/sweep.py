@@ -8,8 +8,10 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +76,8 @@ def sweep(
     file : path
         The results, of this function only. Created if there is none.
     executor : concurrent.futures.Executor, optional
-        Where to run: threads, MPI, or a Dask cluster's ``Client(...).get_executor()``. One process for each processor
-        unless told, with the function imported afresh in each.
+        Where to run: threads, MPI, or a Dask cluster, as below. One process for each processor unless told, with
+        the function imported afresh in each; if a point kills its process, those cut short run again, one at a time.
     progress : bool
         Whether to show a bar.
 
@@ -106,6 +108,14 @@ def sweep(
     ...     sweep(square, grid(x=[3, 4, 5]), f"{folder}/squares.jsonl", executor=threads, progress=False)
     [9, 16]
     [9, 16, 25]
+
+    On a Dask cluster, whose workers must be able to import the function (``pip install ".[cluster]"`` in a clone of
+    the book installs Dask)::
+
+        from distributed import Client
+
+        with Client(address) as client:
+            sweep(function, points, file, executor=client.get_executor())
     """
     if not (callable(function) and hasattr(function, "__qualname__")):
         raise ValueError(
@@ -127,13 +137,14 @@ def sweep(
     with (
         file.open("a", encoding="utf-8") as log,
         tqdm(total=len(set(keys)), initial=len(set(keys)) - len(missing), disable=not progress) as bar,
-        _submitted(executor, function, missing) as futures,
+        contextlib.closing(
+            _in_processes(function, missing) if executor is None else _finished(executor, function, missing)
+        ) as finished,
     ):
-        for future in as_completed(futures):
-            key = futures[future]
+        for key, future in finished:
             try:
                 line = json.dumps({"function": name, "point": missing[key], "result": future.result()}, default=_plain)
-            except (Exception, CancelledError) as error:  # a point's own failure, whatever it is
+            except Exception as error:  # a point's own failure, whatever it is
                 failures.append((missing[key], error))
             else:
                 log.write(line + "\n")
@@ -146,23 +157,55 @@ def sweep(
     return [results[key] for key in keys]
 
 
-@contextlib.contextmanager
-def _submitted(
-    executor: Executor | None, function: Callable[..., Any], points: Mapping[str, Mapping[str, Any]]
-) -> Iterator[dict[Future[Any], str]]:
-    """Submit all points; if the sweep is interrupted, cancel those not begun."""
-    # Spawned, not forked: a forked process inherits torch's threads in whatever state they are.
-    own = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) if points and executor is None else None
+def _finished(
+    executor: Executor, function: Callable[..., Any], points: Mapping[str, Mapping[str, Any]]
+) -> Generator[tuple[str, Future[Any]], None, None]:
+    """Submit all points and yield each as it finishes; if the sweep is interrupted, cancel those not begun."""
     futures: dict[Future[Any], str] = {}
     try:
         for key, point in points.items():
-            futures[(own or executor).submit(function, **point)] = key  # type: ignore[union-attr]
-        yield futures
+            futures[executor.submit(function, **point)] = key
+        for future in as_completed(futures):
+            yield futures[future], future
     finally:
         for future in futures:
             future.cancel()
-        if own is not None:
-            own.shutdown()
+
+
+def _in_processes(
+    function: Callable[..., Any], points: Mapping[str, Mapping[str, Any]]
+) -> Generator[tuple[str, Future[Any]], None, None]:
+    """Yield each point as it finishes in a process; a point that kills its process fails alone."""
+    left = dict(points)
+    with (
+        contextlib.suppress(BrokenProcessPool),  # before all points were submitted
+        _processes() as pool,
+        contextlib.closing(_finished(pool, function, points)) as finished,
+    ):
+        for key, future in finished:
+            if not isinstance(future.exception(), BrokenProcessPool):
+                del left[key]
+                yield key, future
+    for key, point in left.items():  # a process died, and its pool with it: who was it?
+        with _processes(1) as pool:
+            yield from _finished(pool, function, {key: point})
+
+
+def _processes(number: int | None = None) -> ProcessPoolExecutor:
+    # Spawned, not forked: a forked process inherits torch's threads in whatever state they are.
+    return ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """End this process when the sweep's is gone: a kill -9 leaves it no time to tell its workers."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _read(file: Path, name: str) -> dict[str, Any]:

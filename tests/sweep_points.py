@@ -15,6 +15,12 @@ def picky(x):
     return x
 
 
+def deadly(x):
+    if x == 2:
+        os._exit(1)
+    return x
+
+
 def slow(x, calls):
     """Leave a mark for every call, so that repeated ones are seen."""
     with Path(calls).open("a") as file:

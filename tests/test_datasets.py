@@ -106,6 +106,11 @@ def test_whitening_mnist_keeps_all_711_directions_and_the_loss():
     np.testing.assert_allclose(white.floor, task.floor, rtol=1e-9)
 
 
+def test_the_weakest_direction_of_mnist_is_far_below_the_strongest():
+    values = np.linalg.eigvalsh(datasets.mnist().sigma_xx)
+    assert 1.4e-13 < values[-711] / values[-1] < 1.6e-13
+
+
 @pytest.mark.parametrize(("tolerance", "rank", "floor"), [(1e-12, 710, 9855.65), (1e-10, 708, 9856.05)])
 def test_a_careless_tolerance_would_drop_directions_of_mnist(tolerance, rank, floor):
     task = datasets.mnist()

@@ -323,6 +323,29 @@ def test_single_precision_is_close_and_is_single(train):
     assert lost.diverged and not np.isnan(lost.loss).any() and not np.isnan(lost.modes).any()
 
 
+def test_every_tensor_is_made_where_it_was_asked_for(monkeypatch):
+    """On a machine that has one device only, a tensor left behind on another would not be seen."""
+    devices = []
+
+    def watched(original):
+        def made(*args, device=None, **options):
+            devices.append(device)
+            return original(*args, device=device, **options)
+
+        return made
+
+    for name in ("tensor", "as_tensor"):
+        monkeypatch.setattr(torch, name, watched(getattr(torch, name)))
+    weights = initialization.glorot([5, 6, 3], rng=0)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((20, 5)), rng.standard_normal((20, 3))
+    for task in (Task.from_samples(x, y), Task.from_samples(x, y).whitened()):
+        descent.gradient_descent(task, weights, 0.1, 2, device="cpu:0")
+    descent.gradient_descent(task, [w.copy() for w in weights], 0.1, 2, overwrite_weights=True, device="cpu:0")
+    descent.tanh_descent(x, y, weights, 0.1, 2, device="cpu:0")
+    assert set(devices) == {"cpu:0"}
+
+
 @pytest.mark.parametrize("ends", [(200, 5), (5, 200)])
 @pytest.mark.parametrize("depth", [2, 4, 8])
 def test_a_step_costs_a_few_passes_over_the_weights_for_each_unit_of_the_narrow_end(ends, depth):

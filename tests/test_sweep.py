@@ -10,6 +10,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pytest
 import sweep_points
@@ -45,13 +46,17 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path):
     command = [sys.executable, HERE / "sweep_points.py", file, calls]
     kept = 0
     for _ in range(2):
-        run = subprocess.Popen(command, start_new_session=True)
-        deadline = time.monotonic() + 60
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+        deadline = time.monotonic() + 240
         while run.poll() is None and (len(file.read_bytes().splitlines()) if file.exists() else 0) < kept + 8:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+        run.kill()
+        try:
+            run.communicate(timeout=30)  # the pipe closes when the last of its processes is gone: workers end too
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            raise
         now = file.read_bytes().count(b"\n")
         assert kept + 8 <= now < 60
         kept = now
@@ -85,6 +90,14 @@ def test_a_failing_point_is_named_and_takes_no_other_down(tmp_path, threads):
     assert sweep(sweep_points.picky, grid(x=[4, 1]), file, executor=threads, progress=False) == [4, 1]
 
 
+def test_a_point_that_kills_its_process_fails_alone(tmp_path):
+    file = tmp_path / "r.jsonl"
+    with pytest.raises(SweepError, match=r'1 of 5 points failed.*\n{"x": 2}: BrokenProcessPool') as raised:
+        sweep(sweep_points.deadly, grid(x=range(5)), file, progress=False)
+    assert [point for point, _ in raised.value.failures] == [{"x": 2}]
+    assert sorted(line["result"] for line in lines(file)) == [0, 1, 3, 4]
+
+
 def test_a_result_that_json_cannot_hold_is_a_failure_of_its_point(tmp_path, threads):
     with pytest.raises(SweepError, match="is a complex; points and results must be"):
         sweep(lambda x: x * 1j, grid(x=[1]), tmp_path / "r.jsonl", executor=threads, progress=False)
@@ -109,7 +122,6 @@ def test_points_are_told_apart_by_value_not_by_order(tmp_path, threads):
 
 
 def test_a_dask_cluster(tmp_path, monkeypatch):
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**settings) as cluster, distributed.Client(cluster) as client:
