@@ -60,6 +60,8 @@ def greedy(
         Its inputs are what is learned.
     widths : sequence of int
         Sizes of the layers of neurons, the task's inputs first.
+    rng : int or numpy.random.Generator
+        Seed, or generator, of the weights at the start.
     left : float
         A layer is finished once its loss exceeds the smallest possible by less than this share of the zero map's;
         between 0 and 1. Directions of little variance are learned late, or never.
@@ -69,6 +71,12 @@ def greedy(
         Standard deviation of the weights at the start.
     max_steps : int
         Most iterations for one layer.
+    dtype : torch.dtype
+        Precision of the training; the moments handed from layer to layer are float64.
+
+    Returns
+    -------
+    Pretraining
 
     Raises
     ------
@@ -123,10 +131,28 @@ def limit(task: Task, widths: Sequence[int], rng: int | np.random.Generator) -> 
     carries them in a random orthonormal frame R_l. Where the last components kept have the same variance as some
     left out, which are kept is drawn, too.
 
+    Parameters
+    ----------
+    task : Task
+        Its inputs are what is learned.
+    widths : sequence of int
+        Sizes of the layers of neurons, the task's inputs first.
+    rng : int or numpy.random.Generator
+        Seed, or generator, of the frames.
+
+    Returns
+    -------
+    list of (widths[l], widths[l - 1]) arrays
+        W_1 first; there is no readout among them unless `widths` asks for one.
+
     Raises
     ------
     ValueError
-        If widths do not begin with the task's inputs.
+        If widths do not begin with the task's inputs, or the inputs have no variance.
+
+    References
+    ----------
+    Baldi & Hornik (1989) for one autoencoder; Saxe, McClelland & Ganguli (2014), section 3, for the layers.
 
     Examples
     --------
@@ -137,11 +163,8 @@ def limit(task: Task, widths: Sequence[int], rng: int | np.random.Generator) -> 
     widths, rng = _from_inputs(task, widths), generator(rng)
     variances, components = _principal(_moments(task))
     kept = int(np.sum(variances > 10 * task.n_in * np.finfo(float).eps * variances[0]))
-    narrowest = min(kept, *widths)
-    if narrowest < kept:  # give components of equal variance on either side of the cut an equal chance
-        tied = np.flatnonzero(np.isclose(variances[:kept], variances[narrowest - 1], rtol=1e-9, atol=0))
-        components[:, tied] = components[:, tied] @ orthogonal([len(tied), len(tied)], rng)[0]
-    frames, layers = [components[:, :kept]], []
+    components = _drawn(variances[:kept], components[:, :kept], rng)
+    frames, layers = [components], []
     for width in widths[1:]:
         kept = min(kept, width)
         frames.append(orthogonal([kept, width], rng)[0])
@@ -158,7 +181,7 @@ class Consistency:
     value : from 0 to 1; 1 if every v is a principal component, so that pretrained modes do not interact
     modes : (n_modes,) the same for each mode by itself, strongest first
     null : (draws,) `value` for random orthogonal V
-    matrix : (n_modes, n_modes) V^T sigma_xx V
+    matrix : (n_modes, n_modes) V^T sigma_xx V, of the modes that count
     """
 
     value: float
@@ -178,16 +201,25 @@ def consistency(task: Task, *, draws: int = 1000, rng: int | np.random.Generator
     and for one mode the squared cosine between v and sigma_xx v: 1 if and only if v is an eigenvector, as on white
     inputs every vector is. How the basis is completed does not matter, nor the unit of the inputs.
 
+    A mode counts if s is more than 1e-10 of the largest: the v of one that is only rounding (centred one-hot targets
+    leave one such) is arbitrary.
+
     Parameters
     ----------
     task : Task
     draws : int
         Number of random V for the null distribution (Haar).
+    rng : int or numpy.random.Generator
+        Seed, or generator, of these V.
+
+    Returns
+    -------
+    Consistency
 
     Raises
     ------
     ValueError
-        If the inputs have no variance, none along any mode, or `draws` is not positive.
+        If the inputs have no variance, or none along any mode, if there is no mode, or `draws` is not positive.
 
     References
     ----------
@@ -203,7 +235,7 @@ def consistency(task: Task, *, draws: int = 1000, rng: int | np.random.Generator
     draws, rng = positive_int("draws", draws), generator(rng)
     moments = _moments(task)
     variances, _ = _principal(moments)
-    vt = task.modes.vt
+    vt = _counting(task)
     images = vt @ moments
     on, all_of = np.sum(images * vt, axis=1) ** 2, np.sum(images**2, axis=1)
     if not all_of.any():
@@ -217,10 +249,26 @@ def consistency(task: Task, *, draws: int = 1000, rng: int | np.random.Generator
 
 
 def alignment(task: Task) -> Array:
-    """Return the squared overlap of each input singular vector with each principal component, (n_modes, n_in).
+    """Return the squared overlap of each input singular vector with each principal component.
 
-    Row alpha says how v_alpha, of squared length one, is shared out among the components, largest variance first;
-    components of equal variance share theirs arbitrarily.
+    Parameters
+    ----------
+    task : Task
+
+    Returns
+    -------
+    (n_modes, n_in) array
+        Row alpha says how v_alpha, of squared length one, is shared out among the components, largest variance
+        first; components of equal variance share theirs arbitrarily. The modes are those that `consistency` counts.
+
+    Raises
+    ------
+    ValueError
+        If the inputs have no variance, or there is no mode.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 3: they are aligned if this is a permutation.
 
     Examples
     --------
@@ -229,7 +277,15 @@ def alignment(task: Task) -> Array:
            [1., 0.]])
     """
     _, components = _principal(_moments(task))
-    return np.asarray((task.modes.vt @ components) ** 2)
+    return np.asarray((_counting(task) @ components) ** 2)
+
+
+def _counting(task: Task) -> Array:
+    """Input singular vectors of the modes that are more than rounding, as rows."""
+    _, s, vt = task.modes
+    if not s[0] > 0:
+        raise ValueError("sigma_yx was zero; a task without modes has no input singular vectors")
+    return np.asarray(vt[s > 1e-10 * s[0]])
 
 
 def _principal(moments: Array) -> tuple[Array, Array]:
@@ -238,6 +294,22 @@ def _principal(moments: Array) -> tuple[Array, Array]:
     if not values[-1] > 0:
         raise ValueError("sigma_xx was zero; inputs that never vary have no principal components")
     return values[::-1], vectors[:, ::-1].copy()
+
+
+def _drawn(variances: Array, components: Array, rng: np.random.Generator) -> Array:
+    """Draw what eigenvectors leave open: their signs, and among equal variances the whole basis (Haar).
+
+    The draw is the same on every machine, whatever its eigenvectors are, for it depends on the projectors alone.
+    """
+    towards = rng.standard_normal(components.shape)
+    found = components * np.where(np.sum(components * towards, axis=0) < 0, -1.0, 1.0)
+    breaks = np.flatnonzero(np.diff(variances) < -1e-9 * variances[1:]) + 1
+    for group in np.split(np.arange(len(variances)), breaks):
+        if len(group) > 1:
+            basis = components[:, group]
+            q, r = np.linalg.qr(basis @ (basis.T @ towards[:, group]))
+            found[:, group] = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+    return found
 
 
 def _moments(task: Task) -> Array:

@@ -121,6 +121,29 @@ def test_among_components_of_equal_variance_all_have_the_same_chance():
     np.testing.assert_allclose(np.mean(grams, axis=0), np.eye(6) / 3, rtol=0, atol=0.06)
 
 
+def test_the_limit_does_not_depend_on_which_eigenvectors_and_signs_a_machine_returns(monkeypatch):
+    axes = initialization.orthogonal([7, 7], 3)[0]
+    task = Task(np.ones((2, 7)), axes * [5.0, 3.0, 3.0, 3.0, 2.0, 1.0, 0.0] @ axes.T, 100.0)
+    layers = [pretraining.limit(task, [7, n, 3], rng=4) for n in (9, 4, 2)]
+    eigh, qr, turn = np.linalg.eigh, np.linalg.qr, initialization.orthogonal([3, 3], 5)[0]
+
+    def other(matrix):
+        values, vectors = eigh(matrix)
+        vectors = vectors * np.array([1, -1, -1, 1, 1, 1, -1])
+        vectors[:, 3:6] = vectors[:, 3:6] @ turn  # the three of variance 3
+        return values, vectors
+
+    def opposite(matrix):
+        q, r = qr(matrix)
+        return -q, -r
+
+    monkeypatch.setattr(np.linalg, "eigh", other)
+    monkeypatch.setattr(np.linalg, "qr", opposite)
+    for n, stack in zip((9, 4, 2), layers, strict=True):
+        for here, there in zip(stack, pretraining.limit(task, [7, n, 3], rng=4), strict=True):
+            np.testing.assert_allclose(here, there, rtol=0, atol=1e-10)
+
+
 def completed(vt, rng):
     """An orthogonal matrix whose first columns are the rows of vt."""
     q, r = np.linalg.qr(np.hstack([vt.T, rng.standard_normal((vt.shape[1], vt.shape[1] - len(vt)))]))
@@ -173,6 +196,29 @@ def test_the_null_is_the_value_of_tasks_with_random_axes():
         assert abs(np.mean(null < np.quantile(values, q)) - q) < 0.035
 
 
+@pytest.mark.parametrize("remnant", [0.0, 1e-13])
+def test_modes_that_are_only_rounding_do_not_count(remnant):
+    rng = np.random.default_rng(7)
+    moments = correlated(6, rng)[0].sigma_xx
+    rows, u = rng.standard_normal((2, 6)), initialization.orthogonal([3, 3], 0)[0]
+    two = Task(rows, moments, 1e6)
+    three = Task(u @ np.vstack([rows, remnant * rng.standard_normal(6)]), moments, 1e6)  # a third mode, of no strength
+    found, expected = (pretraining.consistency(task, draws=5, rng=0) for task in (three, two))
+    np.testing.assert_allclose([found.value, *found.modes], [expected.value, *expected.modes], rtol=1e-9)
+    np.testing.assert_allclose(found.null, expected.null, rtol=1e-12)
+    np.testing.assert_allclose(np.abs(found.matrix), np.abs(expected.matrix), rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(pretraining.alignment(three), pretraining.alignment(two), rtol=0, atol=1e-9)
+    assert found.modes.shape == (2,) and found.matrix.shape == (2, 2)
+
+
+def test_centring_empties_one_mode_of_the_images():
+    task = datasets.mnist(centred=True)
+    assert task.modes.s[9] < 1e-10 * task.modes.s[0] < task.modes.s[8]
+    found = pretraining.consistency(task, draws=1, rng=0)
+    assert found.modes.shape == (9,) and found.modes.min() > 0.6
+    assert pretraining.alignment(task).shape == (9, 784)
+
+
 def test_the_unit_of_the_inputs_does_not_matter():
     task, _, _ = correlated(5, np.random.default_rng(5))
     scaled = Task(task.sigma_yx * 20, task.sigma_xx * 400, task.trace_yy)
@@ -192,6 +238,7 @@ def test_single_precision_is_an_option():
 
 TASK = Task(np.ones((2, 3)), np.diag([3.0, 2.0, 1.0]), 100.0)
 DEAD = Task(np.zeros((2, 3)), np.zeros((3, 3)), 1.0)
+IDLE = Task(np.zeros((2, 3)), np.eye(3), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +260,9 @@ DEAD = Task(np.zeros((2, 3)), np.zeros((3, 3)), 1.0)
         (lambda: pretraining.limit(TASK, [3, 2], rng=-1), r"rng was -1"),
         (lambda: pretraining.consistency(TASK, draws=0, rng=0), r"draws was 0; it must be a whole number"),
         (lambda: pretraining.consistency(DEAD, rng=0), r"sigma_xx was zero"),
+        (lambda: pretraining.consistency(IDLE, rng=0), r"sigma_yx was zero"),
         (lambda: pretraining.alignment(DEAD), r"sigma_xx was zero"),
+        (lambda: pretraining.alignment(IDLE), r"sigma_yx was zero"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(call, message):
