@@ -212,8 +212,8 @@ def test_text_is_there_before_the_widgets(browser, page):
     opened = browser.new_page(viewport=PHONE)
     opened.route("**/embed-amd.js*", lambda route: None)  # never answered
     opened.goto((HTML / f"{page}.html").as_uri(), wait_until="commit")
-    opened.locator("h1").first.wait_for()
-    opened.locator("main p").first.wait_for()
+    opened.locator("article h1").first.wait_for()
+    opened.locator("article p").first.wait_for()
     assert opened.locator(".noUi-handle").count() == 0
     opened.close()
 
