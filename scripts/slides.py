@@ -25,6 +25,7 @@ DECK = """<!doctype html>
 <title>{title} (slides)</title>
 <link rel="stylesheet" href="../_static/vendor/reveal.css">
 <link rel="stylesheet" href="../_static/pygments.css">
+<link rel="stylesheet" href="../_static/book.css">
 <link rel="stylesheet" href="../_static/slides.css">
 <script src="../_static/vendor/reveal.js"></script>
 </head>

@@ -1,16 +1,19 @@
 // Play the deck; a slide that is too full is shown smaller.
-const room = { width: 1280, height: 720 };
+const slides = document.querySelector(".slides");
 
 function fit() {
   const content = Reveal.getCurrentSlide()?.querySelector(".content");
   if (!content) return;
-  content.style.zoom = 1;
-  const free = room.height - content.offsetTop - 10;
-  if (content.scrollHeight > free) content.style.zoom = Math.max(0.5, free / content.scrollHeight);
+  // Pictures do not shrink in proportion: try until it fits.
+  for (let zoom = 1; zoom > 0.4; zoom *= 0.95) {
+    content.style.zoom = zoom;
+    if (content.getBoundingClientRect().bottom <= slides.getBoundingClientRect().bottom) break;
+  }
 }
 
 Reveal.initialize({
-  ...room,
+  width: 1280,
+  height: 720,
   margin: 0.04,
   center: false,
   hash: true,
@@ -21,4 +24,4 @@ Reveal.initialize({
 Reveal.on("ready", fit);
 Reveal.on("slidechanged", fit);
 // Formulas and sliders come later than the slide that they stand on.
-new MutationObserver(fit).observe(document.querySelector(".slides"), { childList: true, subtree: true });
+new MutationObserver(fit).observe(slides, { childList: true, subtree: true });
