@@ -38,6 +38,13 @@ class Run:
         inf and its weights meaningless.
     reached_at : (...) array
         First step at which the loss was below `stop_below`, or inf.
+
+    Examples
+    --------
+    >>> from dlnlib import Task, descent
+    >>> run = descent.gradient_descent(Task([[2.0]]), weights=[[[1.0]]], learning_rate=0.5, steps=2)
+    >>> run.steps, run.loss, run.modes[:, 0]
+    (array([0, 1, 2]), array([0.5    , 0.125  , 0.03125]), array([1.  , 1.5 , 1.75]))
     """
 
     steps: NDArray[np.int64]
@@ -51,7 +58,14 @@ class Run:
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
-        """Whether the run diverged."""
+        """Whether the run diverged.
+
+        Examples
+        --------
+        >>> from dlnlib import Task, descent
+        >>> descent.gradient_descent(Task([[2.0]]), [[[1.0]]], learning_rate=[0.5, 2.5], steps=1000).diverged
+        array([False,  True])
+        """
         return np.isfinite(self.diverged_at)
 
 

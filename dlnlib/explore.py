@@ -20,7 +20,14 @@ _FRAME = 400  # milliseconds that a frame stays while playing
 
 
 class InteractiveFigure(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """Sliders above a figure, joined in the browser. Made by `explore`."""
+    """Sliders above a figure, joined in the browser. Made by `explore`.
+
+    Examples
+    --------
+    >>> figure = explore(lambda x: plt.subplots(figsize=(1, 1)), alt="An empty frame.", x=[0, 1])
+    >>> [type(part).__name__ for part in figure.children]
+    ['SelectionSlider', 'Stack']
+    """
 
     def __init__(self, alt: str, png: bytes, children: Sequence[ipywidgets.Widget]) -> None:
         super().__init__(list(children))

@@ -24,6 +24,12 @@ class Pretraining:
     weights : the encoders, W_1 first, the start of a network to be fine-tuned: (widths[l], widths[l - 1]) arrays
     decoders : the other halves of the autoencoders: (widths[l - 1], widths[l]) arrays
     steps : the iterations spent on each layer
+
+    Examples
+    --------
+    >>> found = greedy(Task(np.eye(4)), [4, 3, 2], rng=0)
+    >>> [w.shape for w in found.weights], [w.shape for w in found.decoders], len(found.steps)
+    ([(3, 4), (2, 3)], [(4, 3), (3, 2)], 2)
     """
 
     weights: list[Array]
@@ -182,6 +188,12 @@ class Consistency:
     modes : (n_modes,) the same for each mode by itself, strongest first
     null : (draws,) `value` for random orthogonal V
     matrix : (n_modes, n_modes) V^T sigma_xx V, of the modes that count
+
+    Examples
+    --------
+    >>> found = consistency(Task([[2.0, 0.0]], np.diag([3.0, 1.0])), draws=10, rng=0)
+    >>> found.value, found.modes, found.null.shape, found.matrix
+    (1.0, array([1.]), (10,), array([[3.]]))
     """
 
     value: float

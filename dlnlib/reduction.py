@@ -27,6 +27,12 @@ class Reduction:
         Orthonormal bases, as columns, of the subspaces in which training takes place, the input's first.
     start : list of arrays
         The full start.
+
+    Examples
+    --------
+    >>> small = reduce(Task(np.eye(1, 3)), [[[0.5, 0.0, 0.0], [0.5, 0.0, 0.0]], [[0.5, 0.5]]])
+    >>> [frame.shape for frame in small.frames], small.task.sigma_yx
+    ([(3, 1), (2, 1), (1, 1)], array([[1.]]))
     """
 
     task: Task
@@ -36,12 +42,24 @@ class Reduction:
 
     @property
     def widths(self) -> list[int]:
-        """The small network's widths."""
+        """The small network's widths.
+
+        Examples
+        --------
+        >>> reduce(Task(np.eye(1, 3)), [[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]], [[1.0, 1.0]]]).widths
+        [1, 1, 1]
+        """
         return [frame.shape[1] for frame in self.frames]
 
     @property
     def reduced(self) -> bool:
-        """Whether the network became smaller; if not, task and weights are those that were given."""
+        """Whether the network became smaller; if not, task and weights are those that were given.
+
+        Examples
+        --------
+        >>> reduce(Task([[1.0]]), [[[0.1]], [[0.1]]]).reduced
+        False
+        """
         return self.widths != [len(frame) for frame in self.frames]
 
     def lift(self, weights: Sequence[ArrayLike]) -> list[Array]:

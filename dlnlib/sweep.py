@@ -29,6 +29,12 @@ class SweepError(RuntimeError):
     ----------
     failures : list of (point, exception)
         What failed, and how.
+
+    Examples
+    --------
+    >>> print(SweepError([({"x": 2}, ValueError("two is too much"))], total=3))
+    1 of 3 points failed; the others are kept.
+    {"x": 2}: ValueError: two is too much
     """
 
     def __init__(self, failures: Sequence[tuple[Mapping[str, Any], BaseException]], total: int) -> None:

@@ -23,6 +23,13 @@ class Modes(NamedTuple):
         Singular values, largest first: the strengths of the modes.
     vt : (n_modes, n_in) array
         Input singular vectors, as rows.
+
+    Examples
+    --------
+    >>> u, s, vt = Task([[0.0, 3.0], [2.0, 0.0]]).modes
+    >>> u @ np.diag(s) @ vt
+    array([[0., 3.],
+           [2., 0.]])
     """
 
     u: Array
@@ -42,6 +49,12 @@ class Whitening(NamedTuple):
         ``w @ back`` of white ones.
     rank : int
         Number of directions in which the data vary, and in which z has unit variance.
+
+    Examples
+    --------
+    >>> forward, back, rank = Task(np.eye(2), np.diag([4.0, 25.0])).whitened().whitening
+    >>> forward.diagonal(), back.diagonal(), rank
+    (array([0.5, 0.2]), array([2., 5.]), 2)
     """
 
     forward: Array
@@ -133,6 +146,12 @@ class Task:
         ------
         ValueError
             If the two do not hold the same number of examples, or hold nothing.
+
+        Examples
+        --------
+        >>> task = Task.from_samples(x=[[1.0, 0.0], [1.0, 2.0]], y=[[4.0], [2.0]])
+        >>> task.sigma_yx, task.trace_yy, task.n_examples
+        (array([[3., 2.]]), 10.0, 2)
         """
         x, y = finite("x", x, ndim=2), finite("y", y, ndim=2)
         if len(x) != len(y):
@@ -141,12 +160,24 @@ class Task:
 
     @property
     def n_in(self) -> int:
-        """Number of inputs."""
+        """Number of inputs.
+
+        Examples
+        --------
+        >>> Task(np.ones((2, 3))).n_in
+        3
+        """
         return int(self.sigma_yx.shape[1])
 
     @property
     def n_out(self) -> int:
-        """Number of outputs."""
+        """Number of outputs.
+
+        Examples
+        --------
+        >>> Task(np.ones((2, 3))).n_out
+        2
+        """
         return int(self.sigma_yx.shape[0])
 
     @cached_property
@@ -155,6 +186,11 @@ class Task:
 
         An SVD leaves the sign of each pair (u, v) open; here the largest entry of every u is positive,
         so that the same task has the same modes everywhere.
+
+        Examples
+        --------
+        >>> Task(np.diag([1.0, -3.0])).modes.s
+        array([3., 1.])
         """
         u, s, vt = np.linalg.svd(self.sigma_yx, full_matrices=False)
         # The first of the entries that tie for largest, so that rounding cannot choose between them.
@@ -168,6 +204,11 @@ class Task:
 
         Where sigma_xx shares the modes' axes (white inputs, one-hot inputs), mode alpha is learned as if
         its inputs were white, with strength s / lambda and time constant tau / lambda.
+
+        Examples
+        --------
+        >>> Task(np.diag([3.0, 1.0]), np.diag([0.5, 0.25])).mode_variances
+        array([0.5 , 0.25])
         """
         if self.sigma_xx is None:
             return _read_only(np.ones_like(self.modes.s))
@@ -180,6 +221,12 @@ class Task:
         ------
         ValueError
             If w does not map this task's inputs to its outputs.
+
+        Examples
+        --------
+        >>> task = Task(np.diag([3.0, 1.0]))
+        >>> task.loss([np.zeros((2, 2)), np.diag([3.0, 0.0]), np.diag([3.0, 1.0])])
+        array([5. , 0.5, 0. ])
         """
         w = finite("w", w)
         if w.shape[-2:] != self.sigma_yx.shape:
@@ -194,6 +241,11 @@ class Task:
 
         Where several maps share the smallest loss, the shortest of them for inputs scaled to unit variance: it does
         not depend on units, and is zero for inputs that are always zero.
+
+        Examples
+        --------
+        >>> Task([[3.0, 0.0]], np.diag([0.5, 0.0])).least_squares_map.round(12)
+        array([[6., 0.]])
         """
         if self.sigma_xx is None:
             return self.sigma_yx
@@ -202,7 +254,13 @@ class Task:
 
     @cached_property
     def floor(self) -> float:
-        """The smallest loss that any linear map attains."""
+        """The smallest loss that any linear map attains.
+
+        Examples
+        --------
+        >>> Task([[3.0, 0.0]], trace_yy=10.0).floor  # half of 10 - 3^2
+        0.5
+        """
         return max(0.0, 0.5 * (self.trace_yy - self._explained))  # rounding can dip below zero
 
     @cached_property
@@ -216,6 +274,17 @@ class Task:
 
         The way to put test data into the whitened coordinates of the training data:
         ``test.with_inputs(train.whitened().whitening.forward)``.
+
+        Raises
+        ------
+        ValueError
+            If the map does not take this task's inputs.
+
+        Examples
+        --------
+        >>> task = Task([[3.0, 1.0]]).with_inputs([[2.0, 0.0], [0.0, 1.0]])
+        >>> task.sigma_yx, task.sigma_xx.diagonal()
+        (array([[6., 1.]]), array([4., 1.]))
         """
         linear_map = finite("linear_map", linear_map, ndim=2)
         if linear_map.shape[1] != self.n_in:

@@ -17,6 +17,13 @@ class BalancedFlow(NamedTuple):
     """The state of a balanced two-layer network at a number of times; t's shape leads every array.
 
     `gram` is Q Q^T for Q = [W_1^T; W_2], inputs first and outputs after them.
+
+    Examples
+    --------
+    >>> flow = balanced_flow(0.0, sigma_yx=[[1.0]], w1=[[0.5]], w2=[[1.0]])
+    >>> flow.gram, flow.inputs, flow.imbalance
+    (array([[0.25, 0.5 ],
+           [0.5 , 1.  ]]), 1, 0.75)
     """
 
     gram: Array
@@ -27,17 +34,36 @@ class BalancedFlow(NamedTuple):
 
     @property
     def map(self) -> Array:
-        """The network map W_2 W_1, shape (..., n_out, n_in)."""
+        """The network map W_2 W_1, shape (..., n_out, n_in).
+
+        Examples
+        --------
+        >>> balanced_flow(50.0, sigma_yx=[[3.0, 4.0]], w1=[[0.1, 0.0]], w2=[[0.1]]).map.round(6)
+        array([[3., 4.]])
+        """
         return self.gram[..., self.inputs :, : self.inputs]
 
     @property
     def input_gram(self) -> Array:
-        """W_1^T W_1, the similarity of the inputs in the hidden layer, shape (..., n_in, n_in)."""
+        """W_1^T W_1, the similarity of the inputs in the hidden layer, shape (..., n_in, n_in).
+
+        Examples
+        --------
+        >>> balanced_flow(50.0, sigma_yx=[[3.0, 4.0]], w1=[[0.1, 0.0]], w2=[[0.1]]).input_gram.round(6)
+        array([[1.8, 2.4],
+               [2.4, 3.2]])
+        """
         return self.gram[..., : self.inputs, : self.inputs]
 
     @property
     def output_gram(self) -> Array:
-        """W_2 W_2^T, the similarity of the outputs in the hidden layer, shape (..., n_out, n_out)."""
+        """W_2 W_2^T, the similarity of the outputs in the hidden layer, shape (..., n_out, n_out).
+
+        Examples
+        --------
+        >>> balanced_flow(50.0, sigma_yx=[[3.0, 4.0]], w1=[[0.1, 0.0]], w2=[[0.1]]).output_gram.round(6)
+        array([[5.]])
+        """
         return self.gram[..., self.inputs :, self.inputs :]
 
     @property
@@ -46,6 +72,11 @@ class BalancedFlow(NamedTuple):
 
         It acts on maps stacked row by row, as ``W.ravel()`` does, so entry (o n_in + i, o' n_in + i') couples output
         o at input direction i with output o' at i'.
+
+        Examples
+        --------
+        >>> balanced_flow(0.0, sigma_yx=np.eye(2), w1=2 * np.eye(2), w2=3 * np.eye(2)).ntk.diagonal()
+        array([13., 13., 13., 13.])
         """
         first, second = self.input_gram, self.output_gram
         n_in, n_out = first.shape[-1], second.shape[-1]

@@ -16,7 +16,14 @@ _MOST_FAMILIES = 1_000_000
 
 
 class CriticalFamily(NamedTuple):
-    """A family of critical points: the modes whose strength is s, the others having none."""
+    """A family of critical points: the modes whose strength is s, the others having none.
+
+    Examples
+    --------
+    >>> saddle, minimum = critical_families([3.0], hidden=1)
+    >>> saddle.kept, saddle.excess_loss, saddle.hessian_index, minimum.kept
+    ((), 4.5, 1, (0,))
+    """
 
     kept: tuple[int, ...]
     excess_loss: float
