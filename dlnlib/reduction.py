@@ -189,6 +189,12 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
                 pending[target] = np.hstack([pending[target], spaces[target].add(image, least)])
         order = order[::-1]
 
+    for i, space in enumerate(spaces):
+        if not space.basis.shape[1]:  # Nothing ever passes here: the weights of any one direction never move.
+            space.basis = np.eye(len(space.basis), 1)
+            if i < len(layers):
+                carried[i].append(layers[i] @ space.basis)
+
     frames = [space.basis if space.basis.shape[1] < len(space.basis) else np.eye(len(space.basis)) for space in spaces]
     if all(frame.shape[1] == len(frame) for frame in frames):
         return Reduction(task, layers, frames, layers)

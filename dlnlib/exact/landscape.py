@@ -204,8 +204,8 @@ def _singular_values(given: ArrayLike) -> Array:
 
 
 def _threshold(s: Array) -> float:
-    """Return the size up to which a singular value may be due to rounding."""
-    return float(s.size * np.finfo(np.float64).eps * s.max(initial=0.0))
+    """Return the size up to which a singular value may be due to rounding, that of making the matrix included."""
+    return float(10 * s.size * np.finfo(np.float64).eps * s.max(initial=0.0))
 
 
 def _family(s: Array, modes: list[int], kept: tuple[int, ...], hidden: int) -> CriticalFamily:
