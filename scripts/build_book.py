@@ -164,4 +164,7 @@ def explain(log: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as error:  # a full disk, a read-only folder
+        sys.exit(f"The book was not built: {error}")

@@ -107,6 +107,13 @@ def test_a_bad_book_fails_and_says_why_last(book, code, text, named):
     assert build(book)[0] == 0
 
 
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(book):
+    (book / "_build").write_text("in the way")
+    status, lines = build(book)
+    assert status == 1 and len(lines) == 1
+    assert "not built" in lines[0] and str(book / "_build") in lines[0]
+
+
 def test_a_build_that_was_killed_does_not_break_the_next(book):
     write_chapter(book, "import time\ntime.sleep(3)\nprint('done')")
     with start(book) as process:
