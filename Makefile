@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test lab notebooks slides pdf bench lock mutants clean
+.PHONY: help book test lab notebooks slides pdf bench lock lowest mutants clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,13 @@ lock: ## pin every package that requirements.txt draws in, as it is found now, i
 	@head -n 2 constraints.txt > _build/lock/constraints.txt
 	@_build/lock/bin/python -m pip freeze --exclude-editable | grep -v '^torch==' >> _build/lock/constraints.txt
 	@mv _build/lock/constraints.txt constraints.txt && rm -rf _build/lock
+
+lowest: ## run the unit tests with the oldest packages that pyproject.toml allows
+	@rm -rf _build/lowest && $(PYTHON) -m venv _build/lowest
+	@$(PYTHON) scripts/lowest.py > _build/lowest/requirements.txt
+	@_build/lowest/bin/python -m pip install --quiet --disable-pip-version-check --requirement _build/lowest/requirements.txt
+	@PYTHONPATH=$(CURDIR) _build/lowest/bin/python -m pytest -p no:cacheprovider -o addopts=--doctest-modules \
+	    --ignore-glob='tests/test_b[eou]*' --ignore=tests/test_front_figure.py tests dlnlib
 
 mutants: $(INSTALLED) ## break the core in thousands of small ways, list the breaks that no unit test sees (an hour or more; resumes)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1

@@ -87,7 +87,7 @@ def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathL
             partial = path.with_suffix(f".{os.getpid()}.part")
             try:
                 with partial.open("wb") as file:
-                    np.savez_compressed(file, allow_pickle=False, **moments)
+                    np.savez_compressed(file, **moments)  # type: ignore[arg-type]  # names are the keys
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)

@@ -70,21 +70,23 @@ def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *
     """
     t, layers = at_least("t", t, 0), finite("layers0", layers0, ndim=1)
     variance = float(positive("input_variance", input_variance, ndim=0))
-    s, tau = float(positive("s", s, ndim=0)) / variance, float(positive("tau", tau, ndim=0)) / variance
+    s = float(positive("s", s, ndim=0)) / variance
+    with np.errstate(over="ignore"):
+        t = t / (float(positive("tau", tau, ndim=0)) / variance)
     smallest = int(np.argmin(np.abs(layers)))
     others = np.delete(layers, smallest)
     sign = float(np.prod(np.sign(others)))
     z0 = sign * float(layers[smallest])
     offsets = (np.abs(others) - abs(z0)) * (np.abs(others) + abs(z0))
-    z = _smallest_layer(t.ravel(), z0, offsets, s, tau)
+    z = _smallest_layer(t.ravel(), z0, offsets, s)
     strengths = np.empty((t.size, layers.size))
     strengths[:, smallest] = sign * z
     strengths[:, np.arange(layers.size) != smallest] = np.sign(others) * np.sqrt(z[:, None] ** 2 + offsets)
     return strengths.reshape(*t.shape, layers.size)
 
 
-def _smallest_layer(t: Array, z0: float, offsets: Array, s: float, tau: float) -> Array:
-    """Return z(t) for tau dz/dt = G(z) (s - z G(z)), leg by leg."""
+def _smallest_layer(t: Array, z0: float, offsets: Array, s: float) -> Array:
+    """Return z(t) for dz/dt = G(z) (s - z G(z)), leg by leg."""
     if z0 <= 0 and (offsets == 0).any():
         ends = [0.0]
     else:
@@ -93,7 +95,7 @@ def _smallest_layer(t: Array, z0: float, offsets: Array, s: float, tau: float) -
     for end in ends:
         if start == end:
             continue
-        leg = _leg(start, end, offsets, s, tau, until=float(np.max(left, where=np.isfinite(left), initial=0.0)))
+        leg = _leg(start, end, offsets, s, until=float(np.max(left, where=np.isfinite(left), initial=0.0)))
         v = leg.position(np.maximum(left, 0.0))
         z = np.where(left > 0, start * np.exp(-v) - end * np.expm1(-v), z)
         start, left = end, left - leg.duration
@@ -111,7 +113,7 @@ def _minimum(offsets: Array, s: float) -> float:
     return float(brentq(log_excess, low, high, xtol=1e-300, rtol=8.9e-16))
 
 
-def _leg(start: float, end: float, offsets: Array, s: float, tau: float, until: float) -> Leg:
+def _leg(start: float, end: float, offsets: Array, s: float, until: float) -> Leg:
     """Return the leg of z from `start` to `end`, where z = 0 or z G(z) = s."""
 
     def time_per_v(v: Array) -> Array:
@@ -124,6 +126,6 @@ def _leg(start: float, end: float, offsets: Array, s: float, tau: float, until: 
             with np.errstate(divide="ignore"):  # ln 0 is meant where z = 0
                 others = np.log1p(-(distance * (z + end))[..., None] / (end**2 + offsets)).sum(axis=-1) / 2
                 residual = -s * np.expm1(others + np.log1p(-distance / end))
-        return np.asarray(tau * distance / (gain * residual))
+        return np.asarray(distance / (gain * residual))
 
     return Leg(time_per_v, until)
