@@ -475,7 +475,8 @@ def test_fuss_catalan_laws_belong_together(n, k, fraction):
                     product[i + j] += power[i] * series[j]
             power = product
         series = [Fraction(1), *power][: k + 1]
-    assert isometry.fuss_catalan_moment(k, n) == series[k]
+    found = isometry.fuss_catalan_moment(k, n)
+    assert found == series[k] and isinstance(found, int)
 
     top = (n + 1) ** (n + 1) / n**n
     x = fraction * top
@@ -503,6 +504,7 @@ def test_eigenvalues_of_products_are_powers_of_uniform_ones_in_the_disc(n, side,
     # Kolmogorov's bound and Hoeffding's, each for a failure in 10^12.
     bound = math.sqrt(math.log(2e12) / (2 * draws))
     assert scipy.stats.ks_1samp(radius, lambda r: isometry.eigenvalue_cdf(r, n)).statistic < bound
+    assert isometry.eigenvalue_cdf([-0.5, 0.0, 1.0, 3.0], n).tolist() == [0.0, 0.0, 1.0, 1.0]
     inside = np.maximum(np.abs(radius * np.cos(angle)), np.abs(radius * np.sin(angle))) < side / 2
     assert abs(inside.mean() - isometry.eigenvalues_in_square(side, n)) < bound
 

@@ -268,3 +268,12 @@ IDLE = Task(np.zeros((2, 3)), np.eye(3), 1.0)
 def test_bad_arguments_are_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_of_two_components_of_equal_variance_either_is_kept():
+    task = Task(np.eye(3), np.diag([2.0, 1.0, 1.0]), 9.0)
+    layers = [pretraining.limit(task, [3, 2], rng=seed)[0] for seed in range(200)]
+    kept = np.array([w.T @ w for w in layers])
+    np.testing.assert_allclose(kept[:, 0, 0], 1)
+    # The squared cosine of a uniform angle: mean 1/2, deviation 0.35 for one draw.
+    assert abs(kept[:, 1, 1].mean() - 0.5) < 5 * 0.3536 / 200**0.5 and kept[:, 1, 1].std() > 0.25

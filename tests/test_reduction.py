@@ -277,3 +277,18 @@ def test_bad_arguments_of_reduce_are_refused_by_name(call, message):
     task = Task(np.random.default_rng(0).standard_normal((2, 40)))
     with pytest.raises(ValueError, match=message):
         call(task, initialization.orthogonal([40, 9, 2], rng=0))
+
+
+def test_each_layer_has_its_own_measure_of_what_is_rounding():
+    # The second layer hands 1e-6 of one direction down, far below the rounding of the first layer, not of its own.
+    start = [np.diag([1e8, 0.0]), np.diag([1.0, 1e-6]), np.eye(2)]
+    assert reduce(Task(np.eye(2)), start).widths == [2, 2, 2, 2]
+
+
+def test_where_nothing_passes_one_direction_stands_still():
+    start = [np.zeros((3, 2)), np.ones((4, 3)), np.zeros((1, 4))]
+    small = reduce(Task([[0.0, 0.0]]), start)
+    assert small.widths == [1, 1, 1, 1]
+    run = descent.gradient_descent(small.task, small.weights, 0.1, steps=5)
+    for lifted, full in zip(small.lift(run.weights), start, strict=True):
+        np.testing.assert_array_equal(lifted, full)
