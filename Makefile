@@ -47,7 +47,7 @@ mutants: $(INSTALLED) ## break the core in thousands of small ways, list the bre
 	@$(RUN) scripts/mutants.py run
 	@$(RUN) scripts/mutants.py results
 
-faults: $(INSTALLED) ## plant ten slips for each chapter, one at a time, and ask which its cells catch (about an hour)
+faults: $(INSTALLED) ## plant ten slips for each chapter, one at a time, and ask which its cells catch (half an hour or more)
 	@$(RUN) scripts/faults.py $(CHAPTERS)
 
 clean: ## remove everything that was built or installed

@@ -57,7 +57,7 @@ def first_failure(folder: Path, chapter: str, option: str = "--nbval") -> tuple[
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "hang", "somewhere"
+        return "hang", "some cell"
     if run.returncode == 0:
         return None
     failed = re.search(rf"^Cell (\d+): ({'|'.join(KINDS)})", run.stdout, re.MULTILINE)
