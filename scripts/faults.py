@@ -64,7 +64,7 @@ def first_failure(folder: Path, chapter: str, option: str = "--nbval") -> tuple[
     if failed is None:
         sys.exit(f"{notebook} could not be run:\n{run.stdout}{run.stderr}")
     cells = [cell.id for cell in nbformat.read(folder / notebook, as_version=4).cells if cell.cell_type == "code"]
-    raised = re.findall(r"^\w+(?:Error|Exception|Warning|Interrupt)\b", run.stdout, re.MULTILINE)
+    raised = re.findall(r"^(?:\x1b\[[\d;]*m)*(\w+(?:Error|Exception|Warning))\b", run.stdout, re.MULTILINE)
     reason = f" ({raised[-1]})" if raised and failed[2] != "Cell outputs differ" else ""
     return KINDS[failed[2]], cells[int(failed[1])] + reason
 
