@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test lab notebooks slides pdf bench lock lowest mutants clean
+.PHONY: help book test lab notebooks slides pdf bench lock lowest mutants faults clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ mutants: $(INSTALLED) ## break the core in thousands of small ways, list the bre
 	@$(RUN) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
 	@$(RUN) scripts/mutants.py run
 	@$(RUN) scripts/mutants.py results
+
+faults: $(INSTALLED) ## plant ten slips for each chapter, one at a time, and ask which its cells catch (half an hour or more)
+	@$(RUN) scripts/faults.py $(CHAPTERS)
 
 clean: ## remove everything that was built or installed
 	rm -rf _build $(VENV) web/node_modules mutants dlnlib.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
