@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
@@ -70,9 +72,12 @@ def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *
     """
     t, layers = at_least("t", t, 0), finite("layers0", layers0, ndim=1)
     variance = float(positive("input_variance", input_variance, ndim=0))
-    s = float(positive("s", s, ndim=0)) / variance
-    with np.errstate(over="ignore"):
-        t = t / (float(positive("tau", tau, ndim=0)) / variance)
+    s, tau = float(positive("s", s, ndim=0)) / variance, float(positive("tau", tau, ndim=0)) / variance
+    # In units of tau, and of a layer strength 2^unit, none is large: nothing overflows on the way.
+    depth, largest = layers.size, max(float(np.abs(layers).max()), s ** (1 / layers.size))
+    unit = round(min(math.log2(largest), (math.log2(s) + 1000) / depth))
+    with np.errstate(over="ignore", under="ignore"):
+        t, s, layers = np.ldexp(t / tau, unit * (2 * depth - 2)), math.ldexp(s, -unit * depth), np.ldexp(layers, -unit)
     smallest = int(np.argmin(np.abs(layers)))
     others = np.delete(layers, smallest)
     sign = float(np.prod(np.sign(others)))
@@ -82,7 +87,7 @@ def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *
     strengths = np.empty((t.size, layers.size))
     strengths[:, smallest] = sign * z
     strengths[:, np.arange(layers.size) != smallest] = np.sign(others) * np.sqrt(z[:, None] ** 2 + offsets)
-    return strengths.reshape(*t.shape, layers.size)
+    return np.ldexp(strengths.reshape(*t.shape, depth), unit)
 
 
 def _smallest_layer(t: Array, z0: float, offsets: Array, s: float) -> Array:
