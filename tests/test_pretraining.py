@@ -277,3 +277,10 @@ def test_of_two_components_of_equal_variance_either_is_kept():
     np.testing.assert_allclose(kept[:, 0, 0], 1)
     # The squared cosine of a uniform angle: mean 1/2, deviation 0.35 for one draw.
     assert abs(kept[:, 1, 1].mean() - 0.5) < 5 * 0.3536 / 200**0.5 and kept[:, 1, 1].std() > 0.25
+
+
+@pytest.mark.parametrize("scale", [1e-14, 1.0, 1e14])
+def test_modes_count_by_their_relative_strength_and_one_without_variance_is_consistent(scale):
+    task = Task(scale * np.diag([2.0, 1.0, 1e-12]), np.diag([1.0, 0.0, 1.0]), 1e40)
+    found = pretraining.consistency(task, draws=3, rng=0)
+    assert found.modes.tolist() == [1.0, 1.0] and found.matrix.tolist() == [[1.0, 0.0], [0.0, 0.0]]

@@ -285,3 +285,16 @@ def test_a_task_keeps_its_own_copy_of_what_it_is_given():
 def test_bad_arguments_are_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_a_correlation_is_symmetric_relative_to_its_own_size(scale):
+    slightly = np.array([[2.0, 1.0], [1.0 + 1e-9, 2.0]])
+    assert Task(np.eye(2), scale * slightly, 1e20).sigma_xx is not None
+    with pytest.raises(ValueError, match="sigma_xx was not symmetric"):
+        Task(np.eye(2), scale * np.array([[2.0, 1.0], [1.0 + 1e-6, 2.0]]), 1e20)
+
+
+def test_numbers_of_any_kind_are_kept_as_plain_ones():
+    task = Task(np.eye(2), None, np.float32(9), np.int64(5))
+    assert type(task.trace_yy) is float and type(task.n_examples) is int
