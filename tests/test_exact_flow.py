@@ -210,3 +210,12 @@ def test_the_kernel_moves_the_map_and_is_the_gram_matrix_of_the_gradients():
 def test_bad_arguments_are_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
         exact.balanced_flow(*arguments)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e20])
+def test_balance_is_judged_relative_to_the_weights(scale):
+    w = scale * np.diag([1.0, 2.0])
+    assert exact.balanced_flow(0.0, scale**2 * np.eye(2), w, w * (1 + 1e-12)).imbalance < 1e-9 * scale**2
+    for w1, w2 in ((w, w * (1 + 1e-6)), (w * (1 + 1e-6), w)):
+        with pytest.raises(ValueError, match="imbalance"):
+            exact.balanced_flow(0.0, scale**2 * np.eye(2), w1, w2)
