@@ -6,12 +6,15 @@ as they stand at the start, solutions open, links between chapters as links with
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+from pypdf import PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -54,6 +57,10 @@ def main() -> int:
             tagged=True,
         )
         browser.close()
+    logging.getLogger("pypdf").setLevel(logging.ERROR)  # of Chromium's PDFs it says that they have too many objects
+    document = PdfWriter(clone_from=PDF)
+    mend_titles(document.get_outline_root())
+    document.write(PDF)
     print(f"The book is printed. Open {PDF}")
     return 0
 
@@ -69,6 +76,19 @@ def settle(page: Page) -> None:
             solution.classList.remove("toggle-hidden");
         }
     }""")
+
+
+def mend_titles(entry: DictionaryObject) -> None:
+    """Say once what Chromium says twice in the outline: the title of a section that begins a page."""
+    below = entry.get("/First")
+    while below is not None:
+        below = below.get_object()
+        title = str(below["/Title"])
+        half = title[: len(title) // 2]
+        if title == half + half:
+            below[NameObject("/Title")] = TextStringObject(half)
+        mend_titles(below)
+        below = below.get("/Next")
 
 
 if __name__ == "__main__":
