@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ SERVED = {
     "reveal.js/dist/reveal.js": "vendor/reveal.js",
     "reveal.js/dist/reveal.css": "vendor/reveal.css",
 }
+
+WIDGETS = re.compile(r'(?<=<script type="application/vnd.jupyter.widget-state\+json">).*?(?=</script>)', re.DOTALL)
 
 RUN_ELSEWHERE = """
 <aside class="run-elsewhere admonition">
@@ -127,6 +130,44 @@ def complete_single_page(app: Sphinx) -> None:
     handlers["singlehtml"] = handlers["html"] | handlers.get("singlehtml", {})
 
 
+def number_widgets(app: Sphinx, exception: Exception | None) -> None:
+    """Name the widgets of each page by number, not by chance: the same book gives the same pages."""
+    if exception is None and app.builder.format == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            if stored := WIDGETS.search(text):
+                numbers = widget_numbers(text, json.loads(stored[0])["state"])
+                text = text.replace(stored[0], in_order(json.loads(stored[0]), numbers))
+                text = re.sub(r"[0-9a-f]{32}", lambda name, to=numbers: to.get(name[0], name[0]), text)
+                page.write_text(text, encoding="utf-8")
+
+
+def widget_numbers(text: str, models: dict[str, Any]) -> dict[str, str]:
+    """Number the models as a reader of the page meets them; links, which none refers to, by what they join."""
+    numbers: dict[str, str] = {}
+
+    def visit(name: str) -> None:
+        if name in models and name not in numbers:
+            numbers[name] = f"{len(numbers):032x}"
+            for part in re.findall(r"IPY_MODEL_([0-9a-f]{32})", json.dumps(models[name])):
+                visit(part)
+
+    def joined(name: str) -> str:
+        return re.sub(r"[0-9a-f]{32}", lambda part: numbers.get(part[0], ""), json.dumps(models[name]))
+
+    for name in re.findall(r'"model_id": "([0-9a-f]{32})"', text):
+        visit(name)
+    for name in sorted(models.keys() - numbers.keys(), key=joined):
+        visit(name)
+    return numbers
+
+
+def in_order(state: dict[str, Any], numbers: dict[str, str]) -> str:
+    """Write the state of the widgets in the order of their numbers, for a script element."""
+    ordered = {name: state["state"][name] for name in sorted(state["state"], key=numbers.__getitem__)}
+    return json.dumps(state | {"state": ordered}).replace("</", "<\\/")
+
+
 def link_repository(app: Sphinx, config: Config) -> None:
     """Add launch and edit buttons if the build is told the repository."""
     url = os.environ.get("BOOK_REPOSITORY_URL")
@@ -158,6 +199,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("html-page-context", offer_notebook)
     app.connect("autodoc-skip-member", skip_field)
+    app.connect("build-finished", number_widgets)
     app.add_css_file("book.css")
     app.add_js_file("book.js")
     return {"parallel_read_safe": True, "parallel_write_safe": True}
