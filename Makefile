@@ -18,7 +18,7 @@ test: book ## run everything: unit tests, doctests, every notebook, the built pa
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
-	@$(RUN) -m pytest --numprocesses auto --dist loadfile
+	@$(RUN) -m pytest --numprocesses auto --dist loadfile --hypothesis-seed=1
 
 lab: $(INSTALLED) ## open the chapters in JupyterLab
 	@$(RUN) -m jupyterlab chapters
