@@ -5,6 +5,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
@@ -175,7 +176,6 @@ def test_orthogonal_starts_on_the_stable_manifold(seed):
 
 
 def test_the_kernel_moves_the_map_and_is_the_gram_matrix_of_the_gradients():
-    torch = pytest.importorskip("torch")
     rng = np.random.default_rng(3)
     w1, w2 = balanced_start(rng, 3, 2, 2, 0.3, 1.0)
     weights = [torch.tensor(w) for w in (w1, w2)]
