@@ -150,3 +150,10 @@ class Recorder:
 def to_numpy(w: torch.Tensor) -> Array:
     """Copy a tensor to a float64 array."""
     return np.array(w.detach().cpu().double().numpy())
+
+
+def measurable(maps: torch.Tensor, loss: torch.Tensor) -> Array:
+    """Copy a batch of maps to an array, zero for runs that diverged: the recorder writes inf over what is measured."""
+    array = to_numpy(maps)
+    array[~(to_numpy(loss) < DIVERGED)] = 0.0
+    return array

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, chained, instance, positive, real, shown
-from dlnlib._recording import DIVERGED, Recorder, Run, to_numpy
+from dlnlib._checks import Array, chained, finite, instance, positive, shown
+from dlnlib._recording import Recorder, Run, measurable
 from dlnlib.task import Task
 
 __all__ = ["Run", "gradient_descent", "tanh_descent"]
@@ -131,10 +131,8 @@ def gradient_descent(
         chain[-1].add_(pulled_back)
 
     def measure() -> tuple[Array, Array | None]:
-        w = to_numpy(end_to_end)
-        w[~(to_numpy(loss) < DIVERGED)] = 0.0  # the recorder writes inf over what is measured here
-        modes = np.einsum("om,boi,mi->bm", task.modes.u, w, task.modes.vt, optimize=True)
-        return modes, None if test is None else test.loss(w)
+        w = measurable(end_to_end, loss)
+        return task.modes.strengths(w), None if test is None else test.loss(w)
 
     recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None, race)
     for step in range(steps + 1):
@@ -195,19 +193,17 @@ def tanh_descent(
     >>> bool(run.loss[-1] < 1e-4)
     True
     """
+    x, y = finite("x", x), finite("y", y)
     task = Task.from_samples(x, y)
     layers, rates, batch_shape = _prepare(task.n_in, task.n_out, weights, learning_rate, dtype, device)
-    inputs = torch.tensor(real("x", x), dtype=dtype, device=device)
-    targets = torch.tensor(real("y", y), dtype=dtype, device=device)
+    inputs, targets = (torch.tensor(samples, dtype=dtype, device=device) for samples in (x, y))
     for w in layers:
         w.requires_grad_()
     variances = task.mode_variances
-    seen = variances > np.finfo(np.float64).eps * variances.max()
+    divisor = np.where(variances > np.finfo(np.float64).eps * variances.max(), variances, np.inf)
 
     def measure() -> tuple[Array, None]:
-        sigma_net = to_numpy(outputs.mT @ inputs / len(inputs))
-        modes = np.einsum("om,boi,mi->bm", task.modes.u, sigma_net, task.modes.vt, optimize=True)
-        return np.divide(modes, variances, out=np.zeros_like(modes), where=seen), None
+        return task.modes.strengths(measurable(outputs.mT @ inputs / len(inputs), loss)) / divisor, None
 
     recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None)
     for step in range(steps + 1):
@@ -246,8 +242,8 @@ def _prepare(
     try:
         batch_shape = np.broadcast_shapes(rates.shape, *(w.shape[:-2] for w in arrays))
     except ValueError:
-        batch_shape = (-1, -1)
-    if len(batch_shape) > 1:
+        batch_shape = None
+    if batch_shape is None or len(batch_shape) > 1:
         raise ValueError(
             f"learning_rate had shape {rates.shape} and the weights leading axes {[w.shape[:-2] for w in arrays]}; "
             "they must be single or share one batch axis"

@@ -92,7 +92,7 @@ def log_singular_values(factors: Iterable[ArrayLike]) -> Array:
     while first < len(d):
         top = d[first]
         end, low, high = np.searchsorted(-d, [4 - top, -top - 8, 12 - top], side="right")
-        s = np.linalg.svd(u[low:high, low:high] * np.exp(d[low:high, None] - top), compute_uv=False)
+        s = np.linalg.svdvals(u[low:high, low:high] * np.exp(d[low:high, None] - top))
         result[first:end] = top + np.log(s[first - low : end - low])
         first = end
     return result
@@ -310,9 +310,10 @@ def eigenvalues_in_square(side: float, n: int) -> float:
     [0.3, 31.6, 94.4]
     """
     half, n = float(positive("side", side, ndim=0)) / 2, positive_int("n", n)
-    bends = [math.acos(half)] if math.sqrt(0.5) < half < 1 else None  # where the square leaves the unit disc
-    eighth = quad(lambda angle: min(half / math.cos(angle), 1.0) ** (2 / n), 0, math.pi / 4, points=bends)[0]
-    return float(eighth * 4 / math.pi)
+    # In an eighth of the turn the square's edge is at radius half / cos(angle), up to where it leaves the unit disc.
+    leaves = min(math.acos(min(half, 1.0)), math.pi / 4)
+    within = quad(lambda angle: (half / math.cos(angle)) ** (2 / n), 0, leaves, epsabs=0)[0]
+    return float((within + (math.pi / 4 - leaves)) * 4 / math.pi)
 
 
 def lyapunov_exponents(width: int) -> Array:
@@ -383,12 +384,11 @@ def _angles(x: ArrayLike, n: int) -> tuple[Array, Array, Array]:
     x, n = finite("x", x), positive_int("n", n)
     with np.errstate(divide="ignore"):
         target = np.log(np.maximum(x, 0))
-    low, high = np.full(x.shape, -700.0), np.full(x.shape, 40.0)  # of log(theta / (pi - theta))
+    low, high = np.full(x.shape, -700.0), np.full(x.shape, 40.0)  # of log(theta / (pi - theta)); 40 is pi
     for _ in range(70):
         middle = (low + high) / 2
         theta, phi = np.pi / (1 + np.exp(-middle)), np.pi / (1 + np.exp(middle)) / (n + 1)
         sine = np.sin(np.minimum(theta, (n + 1) * phi))
         below = (n + 1) * np.log(sine) - np.log(np.sin(phi)) - n * np.log(np.sin(n * phi)) < target
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    outside = [x <= 0, target >= (n + 1) * math.log(n + 1) - n * math.log(n)]
-    return x, np.select(outside, [0.0, np.pi], theta), np.select(outside, [np.pi / (n + 1), 0.0], phi)
+    return x, np.where(x > 0, theta, 0.0), phi

@@ -36,6 +36,33 @@ class Modes(NamedTuple):
     s: Array
     vt: Array
 
+    def strengths(self, w: ArrayLike) -> Array:
+        """Return the strengths of the modes in the map w, or in many maps: diag(u^T w v), shape (..., n_modes).
+
+        Parameters
+        ----------
+        w : (..., n_out, n_in) array
+            A map, or a batch or history of maps.
+
+        Raises
+        ------
+        ValueError
+            If w does not map these modes' inputs to their outputs.
+
+        Examples
+        --------
+        >>> task = Task(np.diag([3.0, 1.0]))
+        >>> task.modes.strengths([task.sigma_yx, [[0.5, 7.0], [7.0, 0.2]]])
+        array([[3. , 1. ],
+               [0.5, 0.2]])
+        """
+        w = finite("w", w)
+        n_out, n_in = len(self.u), self.vt.shape[-1]
+        if w.shape[-2:] != (n_out, n_in):
+            raise ValueError(f"w had shape {w.shape}; a map of these modes must have shape {(n_out, n_in)}")
+        strengths: Array = np.sum((self.u.T @ w) * self.vt, axis=-1)
+        return strengths
+
 
 class Whitening(NamedTuple):
     """The change of inputs z = forward @ x that makes them white, and the way back.
@@ -115,7 +142,7 @@ class Task:
         sigma_yx = _read_only(finite("sigma_yx", self.sigma_yx, ndim=2))
         object.__setattr__(self, "sigma_yx", sigma_yx)
         if self.sigma_xx is not None:
-            sigma_xx = _read_only(finite("sigma_xx", self.sigma_xx, ndim=2))
+            sigma_xx = _read_only(finite("sigma_xx", self.sigma_xx))
             if sigma_xx.shape != (self.n_in, self.n_in):
                 raise ValueError(
                     f"sigma_xx had shape {sigma_xx.shape}; "
@@ -212,7 +239,7 @@ class Task:
         """
         if self.sigma_xx is None:
             return _read_only(np.ones_like(self.modes.s))
-        return _read_only(np.einsum("mi,ij,mj->m", self.modes.vt, self.sigma_xx, self.modes.vt, optimize=True))
+        return _read_only(np.sum(self.modes.vt @ self.sigma_xx * self.modes.vt, axis=1))
 
     def loss(self, w: ArrayLike) -> Array:
         """Half the mean squared error of the linear map w, shape (..., n_out, n_in), one loss for each leading index.

@@ -137,6 +137,7 @@ TABLE = [
     ),
     row(Task.from_samples, x=(np.eye(2), [*MATRIX, np.eye(3)]), y=(np.eye(2), [*MATRIX, np.eye(3)])),
     row(TASK.loss, w=(W1, [*NUMBERS, [], W2, W1.T, W1 * math.nan, W1 * 1j])),
+    row(TASK.modes.strengths, w=(W1, [*NUMBERS, [], W2, W1.T, W1 * math.nan, W1 * 1j])),
     row(TASK.with_inputs, linear_map=(np.eye(3), [*MATRIX, np.eye(2)])),
     row(TASK.whitened),
     row(datasets.mnist, split=("train", [None, 0, "", "training", ["train"], np.array(["train"]), b"train"])),

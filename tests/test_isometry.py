@@ -206,7 +206,13 @@ def test_the_square_by_drawing_points():
         inside = (np.maximum(np.abs(z.real), np.abs(z.imag)) < side / 2).mean()
         exact = isometry.eigenvalues_in_square(side, n)
         assert abs(inside - exact) < 3.5e-3 * math.sqrt(exact * (1 - exact)) + 1e-9
-    assert math.isclose(isometry.eigenvalues_in_square(0.1, 1), 0.01 / math.pi, rel_tol=1e-12)
+    for side, n in ((1e-9, 1), (0.1, 1), (0.1, 100), (1.4, 3), (1.5, 2), (1.99, 1), (1.99, 40)):
+        with mp.workdps(30):
+            exponent, half = mp.mpf(2) / n, mp.mpf(side) / 2
+            edge = [0, mp.acos(half), mp.pi / 4] if half > mp.sqrt(0.5) else [0, mp.pi / 4]
+            whole = mp.quad(lambda angle, e=exponent, r=half: min(r / mp.cos(angle), 1) ** e, edge)
+            expected = float(whole * 4 / mp.pi)
+        assert math.isclose(isometry.eigenvalues_in_square(side, n), expected, rel_tol=1e-13)
     assert math.isclose(isometry.eigenvalues_in_square(2.0, 3), 1) and isometry.eigenvalues_in_square(5.0, 3) == 1
 
 

@@ -22,12 +22,13 @@ from hypothesis import strategies as st
 from test_bad_input import public_callables, unbound
 
 from dlnlib import descent, exact, initialization, isometry, meanfield, pretraining, reduction, stability
-from dlnlib.task import Task
+from dlnlib.task import Modes, Task
 
 CORE = {"descent", "exact", "initialization", "isometry", "meanfield", "pretraining", "reduction", "stability", "task"}
 COVERED = {  # by a property in another file
     Task: "test_task.test_moments_are_means_over_the_examples",
     Task.from_samples: "test_task.test_moments_are_means_over_the_examples",
+    Modes.strengths: "test_task.test_strengths_are_what_the_map_makes_of_each_mode",
     Task.loss: "test_task.test_loss_is_half_the_mean_squared_error",
     Task.with_inputs: "test_task.test_with_inputs_is_the_task_on_mapped_samples",
     Task.whitened: "test_task.test_white_inputs_have_unit_variance_and_lead_back",

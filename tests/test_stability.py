@@ -127,6 +127,19 @@ def test_arguments_broadcast():
         (lambda: stability.largest_stable_rate(0, 2), r"s was 0; it must be greater than zero"),
         (lambda: stability.steps_to_learn(0.5, 1, 0.1, 2, fraction=0), r"fraction was 0; it must be greater"),
         (lambda: stability.steps_to_learn(2, 1, 0.1, 2), r"u was 2; it must lie on the way"),
+        *(
+            (
+                lambda name=name: stability.steps_to_learn(
+                    **{"u": 0.5, "s": 1, "u0": 0.1, name: np.full(2, 0.6)}, fraction=np.full(3, 0.1)
+                ),
+                rf"^{name} had shape \(2,\) and fraction had shape \(3,\); they must broadcast to one shape",
+            )
+            for name in ("u", "s", "u0")
+        ),
+        (
+            lambda: stability.steps_to_learn(0.5, 1, 0.1, depth=[2, 3], fraction=[0.1, 0.1, 0.1]),
+            r"^depth had shape \(2,\) and fraction had shape \(3,\); they must broadcast to one shape",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_by_name(call, message):

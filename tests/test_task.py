@@ -124,6 +124,19 @@ def test_modes_are_an_orthonormal_decomposition(drawn):
     np.testing.assert_allclose(task.mode_variances, along, rtol=1e-9, atol=1e-13 * np.trace(task.sigma_xx))
 
 
+@repeatable
+@given(n_in=st.integers(1, 4), n_out=st.integers(1, 4), maps=st.sampled_from([(), (0,), (3,), (2, 1)]))
+def test_strengths_are_what_the_map_makes_of_each_mode(n_in, n_out, maps):
+    rng = np.random.default_rng(n_in)
+    modes = Task(rng.standard_normal((n_out, n_in))).modes
+    w = rng.standard_normal((*maps, n_out, n_in))
+    expected = [
+        [float(np.dot(modes.u[:, i], one @ modes.vt[i])) for i in range(len(modes.s))]
+        for one in w.reshape(-1, n_out, n_in)
+    ]
+    np.testing.assert_allclose(modes.strengths(w), np.reshape(expected, (*maps, len(modes.s))), atol=1e-14)
+
+
 @pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, 1), (1, -1, -1), (-1, -1, -1)])
 def test_mode_signs_do_not_depend_on_the_svd_routine(monkeypatch, flips):
     _, task = correlated_task()

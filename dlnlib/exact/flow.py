@@ -158,7 +158,7 @@ def balanced_flow(
     values, basis = _eigenbasis(sigma, imbalance)
     start = basis.T @ np.vstack([first.T, second])
     start[np.abs(start) < _NOISE * np.linalg.norm(start)] = 0
-    if hidden > start.shape[0]:
+    if hidden > len(start):
         start = np.linalg.qr(start.T)[1].T
     grams = np.array([_gram(values, start, time) for time in times.ravel()]).reshape(*times.shape, *2 * values.shape)
     return BalancedFlow(basis @ grams @ basis.T, n_in, imbalance)

@@ -141,7 +141,7 @@ def critical_point(sigma_yx_or_singular_values: ArrayLike, kept: Iterable[int], 
     whole = all(isinstance(mode, (int, np.integer)) and not isinstance(mode, bool) for mode in modes)
     if not whole or len({*modes}) != len(modes) or not {*modes} <= {*range(s.size)} or len(modes) > hidden:
         raise ValueError(f"kept was {modes}; it must name at most {hidden} different modes out of 0 ... {s.size - 1}")
-    w1, w2 = np.zeros((hidden, vt.shape[0])), np.zeros((u.shape[0], hidden))
+    w1, w2 = np.zeros((hidden, len(vt))), np.zeros((len(u), hidden))
     w1[: len(modes)] = np.sqrt(s[modes])[:, None] * vt[modes]
     w2[:, : len(modes)] = u[:, modes] * np.sqrt(s[modes])
     return w1, w2
@@ -195,7 +195,7 @@ def _singular_values(given: ArrayLike) -> Array:
     """Return the singular values of a matrix, or those that are given."""
     values = finite("sigma_yx", given)
     if values.ndim == 2:
-        return np.asarray(np.linalg.svd(values, compute_uv=False), dtype=np.float64)
+        return np.asarray(np.linalg.svdvals(values))
     if values.ndim != 1 or (values < 0).any():
         raise ValueError(
             f"sigma_yx was {shown(given)}; it must be a matrix, or a list of singular values, zero or positive"
