@@ -118,9 +118,9 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
     frames B_l of the subspaces the weights B_{l+1}^T W_l B_l are a network of its own, whose trajectory, in discrete
     time and at any learning rate, is that of the full one.
 
-    On white inputs decoupled starts reduce to one neuron for each mode in every layer, orthogonal layers to at most
-    three for each output; wide random Gaussian layers, in general, not at all. Inputs that vary in some directions
-    only, or not equally in all, need more in the first layers.
+    On white inputs decoupled starts reduce to one neuron for each mode in every layer, orthogonal layers of one width
+    to at most three for each output (of falling widths to more), wide random Gaussian layers, in general, not at all.
+    Inputs that vary in some directions only, or not equally in all, need more in the first layers.
 
     Parameters
     ----------
