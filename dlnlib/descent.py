@@ -68,7 +68,8 @@ def gradient_descent(
         learning rates takes the steps of the fastest alone.
     overwrite_weights : bool
         Allow training to take place in the arrays of `weights` themselves, which saves a copy of the network; they
-        are copied all the same if torch cannot use them (another dtype or device, a batch made by broadcasting).
+        are copied all the same if torch cannot use them (another dtype or device, a batch made by broadcasting) or if
+        they share memory with one another.
     dtype, device
         Where and in which precision torch computes; float64 on the CPU unless told.
 
@@ -108,8 +109,8 @@ def gradient_descent(
     layers, rates, batch_shape = _prepare(
         task.n_in, task.n_out, weights, learning_rate, dtype, device, overwrite_weights
     )
-    sigma_yx = torch.tensor(task.sigma_yx, dtype=dtype, device=device)
-    sigma_xx = None if task.sigma_xx is None else torch.tensor(task.sigma_xx, dtype=dtype, device=device)
+    sigma_yx = _tensor(task.sigma_yx, dtype, device)
+    sigma_xx = None if task.sigma_xx is None else _tensor(task.sigma_xx, dtype, device)
     # A network read from its outputs to its inputs is a network too, on the transposed task: take the narrow way.
     from_outputs = task.n_out <= task.n_in
     chain = layers if from_outputs else [w.mT for w in reversed(layers)]
@@ -196,7 +197,7 @@ def tanh_descent(
     x, y = finite("x", x), finite("y", y)
     task = Task.from_samples(x, y)
     layers, rates, batch_shape = _prepare(task.n_in, task.n_out, weights, learning_rate, dtype, device)
-    inputs, targets = (torch.tensor(samples, dtype=dtype, device=device) for samples in (x, y))
+    inputs, targets = _tensor(x, dtype, device), _tensor(y, dtype, device)
     for w in layers:
         w.requires_grad_()
     variances = task.mode_variances
@@ -232,12 +233,10 @@ def _prepare(
 ) -> tuple[list[torch.Tensor], torch.Tensor, tuple[int, ...]]:
     """Put the start into tensors with one batch axis, with a rate for each batch member; check that all fits."""
     arrays = chained(weights, n_in, n_out, ndims=(2, 3))
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point and _computes(dtype, "cpu")):
         raise ValueError(f"dtype was {shown(dtype)}; it must be a torch dtype of real numbers, such as torch.float64")
-    try:
-        torch.empty(0, dtype=dtype, device=device)
-    except (AssertionError, RuntimeError, TypeError):
-        raise ValueError(f"device was {shown(device)}; it must be one that torch has here, such as 'cpu'") from None
+    if not _computes(dtype, device):
+        raise ValueError(f"device was {shown(device)}; it must be one that torch has here, such as 'cpu'")
     rates = positive("learning_rate", learning_rate)
     try:
         batch_shape = np.broadcast_shapes(rates.shape, *(w.shape[:-2] for w in arrays))
@@ -250,10 +249,26 @@ def _prepare(
         )
     n_runs = math.prod(batch_shape)
     layers = []
-    for w in arrays:
+    for i, w in enumerate(arrays):
         shape = (n_runs, *w.shape[-2:])
-        if overwrite and w.flags.writeable and w.size == math.prod(shape):
+        usable = w.flags.writeable and w.size == math.prod(shape) and min(w.strides) >= 0
+        shared = any(np.may_share_memory(w, other) for other in arrays[:i] + arrays[i + 1 :])
+        if overwrite and usable and not shared:
             layers.append(torch.as_tensor(w.reshape(shape), dtype=dtype, device=device))
         else:
-            layers.append(torch.tensor(np.broadcast_to(w, shape), dtype=dtype, device=device))
-    return layers, torch.tensor(rates, dtype=dtype, device=device).reshape(-1, 1, 1), batch_shape
+            layers.append(_tensor(np.broadcast_to(w, shape), dtype, device))
+    return layers, _tensor(rates, dtype, device).reshape(-1, 1, 1), batch_shape
+
+
+def _computes(dtype: torch.dtype, device: str | torch.device) -> bool:
+    """Can torch multiply matrices of this kind there, and give back the result?"""
+    try:
+        one = torch.ones((1, 1, 1), dtype=dtype, device=device)
+        return (one @ one).to("cpu", torch.float64).item() == 1
+    except (AssertionError, RuntimeError, TypeError):
+        return False
+
+
+def _tensor(array: Array, dtype: torch.dtype, device: str | torch.device) -> torch.Tensor:
+    """Return a copy that torch computes with, whatever the strides of the array."""
+    return torch.from_numpy(np.array(array, order="C")).to(device, dtype)

@@ -22,11 +22,11 @@ class Reduction:
     task : Task
         The task in the small network's inputs and outputs.
     weights : list of arrays
-        The small network's start.
+        The small network's start; read-only, for `lift` compares with it.
     frames : list of (widths[l], small_widths[l]) arrays
         Orthonormal bases, as columns, of the subspaces in which training takes place, the input's first.
     start : list of arrays
-        The full start.
+        The full start; read-only views of the arrays that were given, which `lift` needs as they were.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
 
     frames = [space.basis if space.basis.shape[1] < len(space.basis) else np.eye(len(space.basis)) for space in spaces]
     if all(frame.shape[1] == len(frame) for frame in frames):
-        return Reduction(task, layers, frames, layers)
+        return Reduction(task, _read_only(layers), frames, _read_only(layers))
     first, last = frames[0], frames[-1]
     small_task = Task(
         last.T @ task.sigma_yx @ first,
@@ -209,7 +209,14 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
         after.T @ (w if before.shape[1] == len(before) else np.hstack(images))
         for w, images, before, after in zip(layers, carried, frames[:-1], frames[1:], strict=True)
     ]
-    return Reduction(small_task, small, frames, layers)
+    return Reduction(small_task, _read_only(small), frames, _read_only(layers))
+
+
+def _read_only(arrays: list[Array]) -> list[Array]:
+    views = [array.view() for array in arrays]
+    for view in views:
+        view.flags.writeable = False
+    return views
 
 
 def _symmetric(matrix: Array) -> Array:

@@ -263,6 +263,43 @@ def test_training_may_take_place_in_the_given_arrays():
     assert not any(np.shares_memory(w, g) for run in (single, batch) for w, g in zip(run.weights, start, strict=True))
 
 
+def test_layers_that_share_memory_or_run_backwards_are_copied():
+    task = Task.from_samples(*correlated_samples(4, 4))
+    block = np.random.default_rng(0).standard_normal((2, 4, 4)) / 2
+    for layers in (
+        [block[0], block[0]],
+        [block[0], block[0].T],
+        [block[0, ::-1], block[1]],
+        [block[0], block[1, :, ::-1]],
+    ):
+        given = [w.copy() for w in layers]
+        apart = descent.gradient_descent(task, given, 0.03, 20)
+        kept = block.copy()
+        here = descent.gradient_descent(task, layers, 0.03, 20, overwrite_weights=True)
+        for w, expected in zip(here.weights, apart.weights, strict=True):
+            np.testing.assert_array_equal(w, expected)
+        block[:] = kept  # a layer that shares nothing was trained in place
+    x, y = correlated_samples(4, 4)
+    back = descent.tanh_descent(x[::-1], y[::-1], given, [0.2, 0.1][::-1], 5)
+    np.testing.assert_allclose(back.loss, descent.tanh_descent(x, y, given, [0.1, 0.2], 5).loss, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"dtype": torch.float8_e5m2}, r"dtype was torch.float8_e5m2; it must be a torch dtype of real numbers"),
+        ({"dtype": torch.complex64}, r"dtype was torch.complex64"),
+        ({"dtype": "float64"}, r"dtype was 'float64'"),
+        ({"device": "meta"}, r"device was 'meta'; it must be one that torch has here"),
+        ({"device": "nowhere"}, r"device was 'nowhere'"),
+        ({"device": 1.5}, r"device was 1.5"),
+    ],
+)
+def test_what_torch_cannot_compute_with_is_refused(option, message):
+    with pytest.raises(ValueError, match=message):
+        descent.gradient_descent(Task([[1.0]]), [[[0.5]]], 0.1, 2, **option)
+
+
 def test_having_been_below_the_threshold_once_is_enough():
     start = [np.array([[[0.9]], [[0.0]]])]  # one leaves the solution, 1, in ever larger swings; the other approaches it
     run = descent.gradient_descent(Task([[1.0]]), start, [2.1, 0.1], steps=60, stop_below=0.01)
@@ -326,16 +363,19 @@ def test_single_precision_is_close_and_is_single(train):
 def test_every_tensor_is_made_where_it_was_asked_for(monkeypatch):
     """On a machine that has one device only, a tensor left behind on another would not be seen."""
     devices = []
+    copy, share = descent._tensor, torch.as_tensor
+    assert copy(np.ones(2), torch.float32, "meta").device.type == "meta"
 
-    def watched(original):
-        def made(*args, device=None, **options):
-            devices.append(device)
-            return original(*args, device=device, **options)
+    def watched_copy(array, dtype, device):
+        devices.append(device)
+        return copy(array, dtype, device)
 
-        return made
+    def watched_share(array, *, dtype, device=None):
+        devices.append(device)
+        return share(array, dtype=dtype, device=device)
 
-    for name in ("tensor", "as_tensor"):
-        monkeypatch.setattr(torch, name, watched(getattr(torch, name)))
+    monkeypatch.setattr(descent, "_tensor", watched_copy)
+    monkeypatch.setattr(torch, "as_tensor", watched_share)
     weights = initialization.glorot([5, 6, 3], rng=0)
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((20, 5)), rng.standard_normal((20, 3))

@@ -1,9 +1,13 @@
 """Every public name of `dlnlib` is documented, with an example that doctest runs."""
 
 import inspect
+import tomllib
 from functools import cached_property
+from pathlib import Path
 
 from test_bad_input import public_callables
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def documented():
@@ -21,3 +25,15 @@ def test_every_public_name_has_an_example():
     for name in ("dlnlib.exact.mode.half_time", "dlnlib.task.Task.modes", "dlnlib.task.Task.loss"):
         assert name in docs
     assert [name for name, doc in docs.items() if "\n>>> " not in inspect.cleandoc(doc or "")] == []
+
+
+def test_every_fault_has_exactly_one_place():
+    """A row of `make faults` must follow the code that it breaks: the whole run takes half an hour, this no time."""
+    table = tomllib.loads((ROOT / "tests/faults.toml").read_text(encoding="utf-8"))
+    assert {chapter: len(faults) for chapter, faults in table.items()} == dict.fromkeys(table, 10)
+    stale = [
+        fault["slip"]
+        for fault in (fault for faults in table.values() for fault in faults)
+        if (ROOT / fault["file"]).read_text(encoding="utf-8").count(fault["old"]) != 1
+    ]
+    assert stale == []

@@ -131,6 +131,19 @@ def test_aligned_starts_follow_their_modes_and_empty_modes_stay_empty():
     np.testing.assert_allclose(single.gram.reshape(7, 4), np.stack([a * a, a * b, a * b, b * b], -1), rtol=1e-13)
 
 
+@pytest.mark.parametrize("large", [1e2, 1e4, 1e7])
+def test_very_unequal_layers_keep_the_digits_of_the_map(large):
+    s, t = np.array([1.5, 0.6]), np.array([0.0, 0.2, 1.0, 7.0]) / large**2
+    weak = np.array([0.9, -0.2])
+    strong = np.sqrt(large**2 + weak**2)
+    expected = np.stack([exact.unbalanced_mode(t, *mode) for mode in zip(s, strong, weak, strict=True)])
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(2, 2)))[0]
+    for first, second in ((strong, weak), (weak, strong)):
+        flow = exact.balanced_flow(t, np.diag(s), rotation * first, (rotation * second).T)
+        strengths = flow.map.diagonal(axis1=-2, axis2=-1).T
+        np.testing.assert_allclose(strengths, expected.prod(axis=1), rtol=1e-7)
+
+
 def test_a_saddle_that_the_start_cannot_leave_is_not_left_by_rounding():
     rng = np.random.default_rng(4)
     u, v = (np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(2))
@@ -204,6 +217,8 @@ def test_the_kernel_moves_the_map_and_is_the_gram_matrix_of_the_gradients():
         ((-1, np.eye(2), np.eye(2), np.eye(2)), r"t was -1"),
         ((math.inf, np.eye(2), np.eye(2), np.eye(2)), r"t held NaN or infinity"),
         ((1, np.eye(2), np.eye(2), np.eye(2), 0), r"tau was 0"),
+        ((1e308, np.eye(2), np.eye(2), np.eye(2), 0.9), r"t / tau was 1\.11111e\+308; .* must be finite"),
+        ((1, np.eye(2), 1e200 * np.eye(2), 1e200 * np.eye(2)), r"imbalance .* = nan"),
         ((1, np.eye(2), np.eye(2) * math.nan, np.eye(2)), r"w1 held NaN"),
     ],
 )

@@ -5,7 +5,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
@@ -71,6 +71,39 @@ def test_unbalanced_mode_to_all_digits_by_the_hyperbolic_solution(c):
             assert all(abs(x / y - 1) < 1e-13 for x, y in zip(ours, expected, strict=True))
 
 
+SCALES = [-160, -100, -10, 0, 10, 100]
+
+
+@repeatable
+@given(
+    a0=st.floats(0.1, 3),
+    ratio=st.one_of(
+        st.floats(-3, 3), st.sampled_from([sign + step for sign in (-1, 1) for step in (1e-3, -1e-9, 1e-14)])
+    ),
+    scale=st.sampled_from(SCALES),
+    strength=st.sampled_from([-280, -200, 0, 200, 280]),
+    time=st.sampled_from([0.01, 1, 10, 300]),
+)
+def test_unbalanced_layers_at_every_scale_and_beside_the_stable_manifold(a0, ratio, scale, strength, time):
+    """The closed forms with 700 digits, so that nothing that cancels there matters."""
+    a0, b0, s = a0 * 10.0**scale, a0 * ratio * 10.0**scale, 10.0**strength
+    assume(a0 + b0 != 0 and max(abs(a0), abs(b0)) < 1e149 * math.sqrt(s))
+    with mp.workdps(700):
+        p0, n0 = mp.mpf(a0) + mp.mpf(b0), mp.mpf(a0) - mp.mpf(b0)
+        c = p0 * n0
+        r = mp.sqrt(c**2 + 4 * mp.mpf(s) ** 2)
+        top, t = 2 * s + r, float(time / r)
+        decay = mp.exp(-r * t)
+        ratio = (top + c**2 / top * decay + n0**2 * (1 - decay)) / (p0**2 * (1 - decay) + c**2 / top + top * decay)
+        p, n = p0 * mp.sqrt(ratio), n0 / mp.sqrt(ratio)
+        expected = [float(p + n) / 2, float(p - n) / 2]
+        u = a0 * b0 + (s - a0 * b0) / 3
+        until = 2 * mp.mpf(u) + mp.sqrt(c**2 + 4 * mp.mpf(u) ** 2)
+        when = mp.log((top - p0**2) * (until + c**2 / top) / ((top - until) * (p0**2 + c**2 / top))) / r
+    np.testing.assert_allclose(exact.unbalanced_mode(t, s, a0, b0), expected, rtol=1e-12)
+    np.testing.assert_allclose(exact.unbalanced_time(u, s, a0, b0), float(when), rtol=1e-12)
+
+
 def test_unbalanced_mode_is_the_sigmoid_when_balanced():
     t = np.linspace(0, 8, 20)
     a, b = exact.unbalanced_mode(t, 1.5, [[0.01], [-0.01]], [[0.01], [-0.01]])
@@ -93,7 +126,7 @@ def test_the_stable_manifold_ends_in_the_saddle():
     assert exact.unbalanced_mode([1.0, math.inf], 2.0, 0, 0)[0].tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("a0", [3.0, -3.0, 1e-160, 1e5, 1e75])
+@pytest.mark.parametrize("a0", [3.0, -3.0, 1e-160, 1e5, 1e75, 1e150])
 @pytest.mark.parametrize("b0", [2.0, -2.0, 0.0, 1e-7])
 @pytest.mark.parametrize("t", [1e9, 1e300, math.inf])
 def test_no_overflow_at_late_times(a0, b0, t):
@@ -144,6 +177,31 @@ def test_layered_mode_of_very_many_layers(depth):
     np.testing.assert_allclose(layers[-1], integrate(layers0, 1.0, t[[0, -1]])[-1], rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "layers0",
+    [
+        0.5 + np.random.default_rng(0).random(100),  # the slowest layers near one, the product near 1e-5
+        [0.99] * 600 + [1.42],
+        [-0.01] + [0.99] * 200,
+    ],
+)
+def test_layered_mode_of_many_layers_that_are_not_near_one(layers0):
+    t = np.array([0.0, 0.1, 0.3, 0.45, 1.0])
+    np.testing.assert_allclose(
+        exact.layered_mode(t, 1.0, layers0), integrate(np.asarray(layers0), 1.0, t), rtol=1e-8, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("layers0", [[0.5, -0.2], [0.1, 0.2, 0.3], [-0.4, 0.5, 0.5, 0.7], [3.0, 2.0, 1.0]])
+@pytest.mark.parametrize("unit", [1e-45, 1e-20, 1e20, 1e45])
+def test_layered_mode_at_every_scale(layers0, unit):
+    """Strengths in another unit are the same strengths: a -> c a, s -> c^D s, tau -> c^(2 D - 2) tau."""
+    depth, t = len(layers0), np.array([0.0, 0.5, 3.0, math.inf])
+    expected = unit * exact.layered_mode(t, 1.3, layers0)
+    scaled = exact.layered_mode(t, 1.3 * unit**depth, unit * np.array(layers0), unit ** (2 * depth - 2))
+    np.testing.assert_allclose(scaled, expected, rtol=1e-11)
+
+
 def test_layered_mode_that_starts_at_zero_beside_tiny_layers():
     layers = exact.layered_mode([0.0, 1.0, math.inf], 1, [0, 1e-9, 1e-9])  # warnings are errors
     np.testing.assert_allclose(layers[1], [1e-18, 1e-9, 1e-9], rtol=1e-12)
@@ -152,7 +210,8 @@ def test_layered_mode_that_starts_at_zero_beside_tiny_layers():
 
 def test_layered_mode_on_saddles_and_stable_manifolds():
     t = np.array([0.0, 1.0, 30.0])
-    np.testing.assert_array_equal(exact.layered_mode(t, 1, [0.0, 0.7, 0.0]), np.tile([0, 0.7, 0], (3, 1)))
+    saddle = exact.layered_mode(t, 1, [0.0, 0.7, 0.0])
+    np.testing.assert_allclose(saddle, np.tile([0, 0.7, 0], (3, 1)), rtol=4e-16)
     falling = exact.layered_mode(t, 1.0, [0.6, -0.6])
     np.testing.assert_allclose(falling[:, 0], exact.unbalanced_mode(t, 1.0, 0.6, -0.6)[0], rtol=1e-12)
     cubic = exact.layered_mode(t, 1.0, [0.6, -0.6, 0.6])  # z = -|a|: dz/dt = z^2 (1 - z^3), slower than exponential
@@ -211,9 +270,14 @@ def test_a_leg_says_so_if_newton_does_not_converge(monkeypatch):
         (lambda: exact.unbalanced_mode(1, 1, math.nan, 1), r"a0 held NaN"),
         (
             lambda: exact.unbalanced_mode([0, 1, math.inf], 1, 1e160, 0.5),
-            r"a0 was 1e\+160 .* at most 1e\+75, .*overflow",
+            r"a0 was 1e\+160 .* at most 1e\+150 sqrt\(s / input_variance\)",
         ),
-        (lambda: exact.unbalanced_time(0.5, 1, 0.5, -1e80), r"b0 was 1e\+80 in magnitude"),
+        (lambda: exact.unbalanced_mode(1, 1e300, 1, 1, input_variance=1e-300), r"s / input_variance was inf"),
+        (lambda: exact.layered_mode(1, 1, [1, 1], 1e-200, input_variance=1e200), r"tau / input_variance was 0"),
+        (lambda: exact.layered_mode(1, 1, [0.4] * 1000), r"layers0 were 1, 0.4, 0.4 at 1000 layers; .* less extreme"),
+        (lambda: exact.layered_mode(1, 1, [1e20] * 20 + [1.0]), r"must be less extreme, .* must not end below"),
+        (lambda: exact.layered_mode(1, 1e-280, [1.0, 0.1]), r"must be less extreme, .* must not shrink that far"),
+        (lambda: exact.unbalanced_time(0.5, 4, 0.5, -1e151), r"b0 was 1e\+151 in magnitude"),
         (lambda: exact.unbalanced_mode(1, 1, 1, "b"), r"b0 was 'b'"),
         (lambda: exact.unbalanced_mode(1, 1, 1, 1, tau=-1), r"tau was -1"),
         (lambda: exact.unbalanced_time(2, 1, 0.1, 0.1), r"u was 2; it must lie on the way from 0.01"),

@@ -279,6 +279,20 @@ def test_bad_arguments_of_reduce_are_refused_by_name(call, message):
         call(task, initialization.orthogonal([40, 9, 2], rng=0))
 
 
+@pytest.mark.parametrize("n_in", [5, 2])
+def test_what_lift_compares_with_is_kept_from_training(n_in):
+    task = Task(np.eye(2, n_in))
+    small = reduce(task, initialization.gaussian([n_in, 2, 2], scale=0.5, rng=0))
+    assert small.reduced == (n_in == 5)
+    for weights in (small.weights, small.start):
+        assert not any(w.flags.writeable for w in weights)
+    run = descent.gradient_descent(small.task, small.weights, 0.1, 30, overwrite_weights=True)
+    lifted = small.lift(run.weights)
+    full = descent.gradient_descent(task, small.start, 0.1, 30)
+    for w, expected in zip(lifted, full.weights, strict=True):
+        np.testing.assert_allclose(w, expected, atol=1e-13)
+
+
 def test_each_layer_has_its_own_measure_of_what_is_rounding():
     # The second layer hands 1e-6 of one direction down, far below the rounding of the first layer, not of its own.
     start = [np.diag([1e8, 0.0]), np.diag([1.0, 1e-6]), np.eye(2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -28,6 +29,8 @@ class Leg:
             start, stop = edges[-1], min(edges[-1] + width, _LAST)
             middle = (start + stop) / 2
             whole, first, second = self._time(np.array([start, start, middle]), np.array([stop, middle, stop]))
+            if not math.isfinite(whole):
+                raise ArithmeticError("times must not exceed the largest number")
             if abs(first + second - whole) > _TOLERANCE * whole and start < middle < stop:
                 width /= 2
                 continue

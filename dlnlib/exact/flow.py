@@ -156,6 +156,13 @@ def balanced_flow(
     n_in, hidden = sigma.shape[1], first.shape[0]
     imbalance = _imbalance(first, second, float(positive("tolerance", tolerance, ndim=0)))
     values, basis = _eigenbasis(sigma, imbalance)
+    with np.errstate(over="ignore"):
+        late = ~np.isfinite(2 * np.abs(values).max() * times)
+    if late.any():
+        raise ValueError(
+            f"t / tau was {times[late][0]:g}; its products with twice the rates of growth, "
+            f"the largest of which is {np.abs(values).max():g}, must be finite"
+        )
     start = basis.T @ np.vstack([first.T, second])
     start[np.abs(start) < _NOISE * np.linalg.norm(start)] = 0
     if hidden > len(start):
@@ -166,11 +173,12 @@ def balanced_flow(
 
 def _imbalance(w1: Array, w2: Array, tolerance: float) -> float:
     """Return lambda; refuse weights that are not balanced."""
-    difference = w2.T @ w2 - w1 @ w1.T
-    imbalance = float(np.trace(difference)) / len(difference)
-    distance = float(np.linalg.norm(difference - imbalance * np.eye(len(difference))))
-    allowed = tolerance * float(np.linalg.norm(w1) ** 2 + np.linalg.norm(w2) ** 2)
-    if distance > allowed:
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = w2.T @ w2 - w1 @ w1.T
+        imbalance = float(np.trace(difference)) / len(difference)
+        distance = float(np.linalg.norm(difference - imbalance * np.eye(len(difference))))
+        allowed = tolerance * float(np.linalg.norm(w1) ** 2 + np.linalg.norm(w2) ** 2)
+    if not distance <= allowed:  # so refused if both have overflowed
         raise ValueError(
             f"w1 and w2 had the imbalance ||W2^T W2 - W1 W1^T - lambda I|| = {distance:.3g} "
             f"for lambda = {imbalance:.3g}; it must be at most {allowed:.3g}"
@@ -183,12 +191,14 @@ def _eigenbasis(sigma: Array, imbalance: float) -> tuple[Array, Array]:
     n_out, n_in = sigma.shape
     u, s, vt = np.linalg.svd(sigma)
     s[s < _NOISE * s.max(initial=0.0)] = 0
-    angle = np.arctan2(s, -imbalance / 2) / 2
+    # A growing direction leans by at most 45 degrees out of the outputs or, if lambda < 0, out of the inputs.
+    lean = np.arctan2(s, abs(imbalance) / 2) / 2
+    of_inputs, of_outputs = (np.sin(lean), np.cos(lean)) if imbalance > 0 else (np.cos(lean), np.sin(lean))
     rank = s.size
     lone_inputs = np.vstack([vt[rank:].T, np.zeros((n_out, n_in - rank))])
     lone_outputs = np.vstack([np.zeros((n_in, n_out - rank)), u[:, rank:]])
-    growing = np.vstack([vt[:rank].T * np.cos(angle), u[:, :rank] * np.sin(angle)])
-    decaying = np.vstack([-vt[:rank].T * np.sin(angle), u[:, :rank] * np.cos(angle)])
+    growing = np.vstack([vt[:rank].T * of_inputs, u[:, :rank] * of_outputs])
+    decaying = np.vstack([-vt[:rank].T * of_outputs, u[:, :rank] * of_inputs])
     radius = np.hypot(s, imbalance / 2)
     lone = np.repeat([-imbalance / 2, imbalance / 2], [n_in - rank, n_out - rank])
     return np.concatenate([radius, -radius, lone]), np.hstack([growing, decaying, lone_inputs, lone_outputs])

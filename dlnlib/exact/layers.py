@@ -9,8 +9,10 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from dlnlib._checks import Array, finite, positive
-from dlnlib.exact._arguments import at_least
+from dlnlib.exact._arguments import at_least, over_variance
 from dlnlib.exact._leg import Leg
+
+_LONGEST = 1e250  # the factor by which a leg's own variable, exp(-v), can shrink
 
 
 def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *, input_variance: float = 1.0) -> Array:
@@ -71,27 +73,31 @@ def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *
            [ 0.991 ,  0.8615,  1.1714]])
     """
     t, layers = at_least("t", t, 0), finite("layers0", layers0, ndim=1)
-    variance = float(positive("input_variance", input_variance, ndim=0))
-    s, tau = float(positive("s", s, ndim=0)) / variance, float(positive("tau", tau, ndim=0)) / variance
-    # In units of tau, and of a layer strength 2^unit, none is large: nothing overflows on the way.
-    depth, largest = layers.size, max(float(np.abs(layers).max()), s ** (1 / layers.size))
-    unit = round(min(math.log2(largest), (math.log2(s) + 1000) / depth))
-    with np.errstate(over="ignore", under="ignore"):
-        t, s, layers = np.ldexp(t / tau, unit * (2 * depth - 2)), math.ldexp(s, -unit * depth), np.ldexp(layers, -unit)
+    variance = positive("input_variance", input_variance, ndim=0)
+    s, tau = map(float, over_variance(positive("s", s, ndim=0), positive("tau", tau, ndim=0), variance))
     smallest = int(np.argmin(np.abs(layers)))
     others = np.delete(layers, smallest)
     sign = float(np.prod(np.sign(others)))
     z0 = sign * float(layers[smallest])
-    offsets = (np.abs(others) - abs(z0)) * (np.abs(others) + abs(z0))
-    z = _smallest_layer(t.ravel(), z0, offsets, s)
+    # The square roots of k_l, which do not overflow
+    offsets = np.sqrt(np.abs(others) - abs(z0)) * np.sqrt(np.abs(others) + abs(z0))
+    try:
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            z = _smallest_layer(t.ravel() * (s / tau), z0, offsets, s)
+    except ArithmeticError as error:
+        sizes = ", ".join(f"{size:g}" for size in (s, np.abs(layers).min(), np.abs(layers).max()))
+        raise ValueError(
+            f"s / input_variance and the smallest and largest of layers0 were {sizes} at {layers.size} layers; "
+            f"they must be less extreme, for {error}"
+        ) from None
     strengths = np.empty((t.size, layers.size))
     strengths[:, smallest] = sign * z
-    strengths[:, np.arange(layers.size) != smallest] = np.sign(others) * np.sqrt(z[:, None] ** 2 + offsets)
-    return np.ldexp(strengths.reshape(*t.shape, depth), unit)
+    strengths[:, np.arange(layers.size) != smallest] = np.sign(others) * np.hypot(z[:, None], offsets)
+    return strengths.reshape(*t.shape, layers.size)
 
 
 def _smallest_layer(t: Array, z0: float, offsets: Array, s: float) -> Array:
-    """Return z(t) for dz/dt = G(z) (s - z G(z)), leg by leg."""
+    """Return z(t) for dz/dt = G(z) (1 - z G(z) / s), leg by leg."""
     if z0 <= 0 and (offsets == 0).any():
         ends = [0.0]
     else:
@@ -111,26 +117,31 @@ def _minimum(offsets: Array, s: float) -> float:
     """Return the z > 0 with z G(z) = s."""
 
     def log_excess(z: float) -> float:
-        return float(np.log(z) + np.log(z * z + offsets).sum() / 2 - np.log(s))
+        return float(np.log(z) + np.log(np.hypot(z, offsets)).sum() - np.log(s))
 
     high = s ** (1 / (offsets.size + 1)) * (1 + 1e-9)
-    low = s / float(np.prod(np.sqrt(high**2 + offsets))) * (1 - 1e-9)
+    low = high * math.exp(-log_excess(high)) * (1 - 1e-9)
+    if not 0 < low <= high < math.inf:
+        raise ArithmeticError("the smallest layer must not end below the smallest number")
     return float(brentq(log_excess, low, high, xtol=1e-300, rtol=8.9e-16))
 
 
 def _leg(start: float, end: float, offsets: Array, s: float, until: float) -> Leg:
-    """Return the leg of z from `start` to `end`, where z = 0 or z G(z) = s."""
+    """Return the leg of z from `start` to `end`, where z = 0 or z G(z) = s, in units of 1 / s."""
+    if abs(start) > _LONGEST * end > 0:
+        raise ArithmeticError("the smallest layer must not shrink that far")
+    at_end = np.hypot(end, offsets)
 
     def time_per_v(v: Array) -> Array:
-        z, distance = start * np.exp(-v) - end * np.expm1(-v), (end - start) * np.exp(-v)
-        squares = z[..., None] ** 2 + offsets
-        gain = np.sqrt(squares).prod(axis=-1)
+        remaining = np.exp(-v)
+        z, distance = start * remaining - end * np.expm1(-v), (end - start) * remaining
+        gain = np.hypot(z[..., None], offsets).prod(axis=-1)
         if end == 0:
-            residual = s - z * gain
-        else:  # by way of ln(z G(z) / s), which does not cancel where z approaches its end
-            with np.errstate(divide="ignore"):  # ln 0 is meant where z = 0
-                others = np.log1p(-(distance * (z + end))[..., None] / (end**2 + offsets)).sum(axis=-1) / 2
-                residual = -s * np.expm1(others + np.log1p(-distance / end))
-        return np.asarray(distance / (gain * residual))
+            return np.asarray(distance / (1 - z / s * gain) / gain)
+        # 1 - z G(z) / s by way of ln(z G(z) / s), which does not cancel where z approaches its end
+        lost = np.minimum(distance[..., None] / at_end * ((z + end)[..., None] / at_end), 1.0)
+        log_product = np.log1p(-lost).sum(axis=-1) / 2 + np.log1p(-(1 - start / end) * remaining)
+        residual = np.where(log_product > 1, 1 - z / s * gain, -np.expm1(log_product))
+        return np.asarray(remaining / residual * (end - start) / gain)
 
     return Leg(time_per_v, until)

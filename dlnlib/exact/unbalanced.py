@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dlnlib._checks import Array, broadcasting, finite, positive
-from dlnlib.exact._arguments import at_least, on_the_way, unwrap
+from dlnlib.exact._arguments import at_least, on_the_way, over_variance, unwrap
 
-_LARGEST = 1e75
+_LARGEST = 1e150  # in units of sqrt(s / lambda)
 
 
 def unbalanced_mode(
@@ -36,7 +36,7 @@ def unbalanced_mode(
     s : array_like
         Singular value of the input-output correlation; positive.
     a0, b0 : array_like
-        Layer strengths at time zero; any numbers up to 1e75 in magnitude.
+        Layer strengths at time zero; any numbers up to 1e150 sqrt(s / lambda) in magnitude.
     tau, input_variance : array_like
         Time constant and input variance lambda, as in `mode_strength`; positive.
 
@@ -48,7 +48,7 @@ def unbalanced_mode(
     Raises
     ------
     ValueError
-        If an argument is outside the range above, or (a0^2 - b0^2)^2 overflows.
+        If an argument is outside the range above.
 
     References
     ----------
@@ -63,33 +63,34 @@ def unbalanced_mode(
     >>> unbalanced_mode(float("inf"), s=1.0, a0=0.5, b0=-0.5)
     (0.0, 0.0)
     """
-    t, s, a0, b0 = at_least("t", t, 0), positive("s", s), _layer("a0", a0), _layer("b0", b0)
+    t, s, a0, b0 = at_least("t", t, 0), positive("s", s), finite("a0", a0), finite("b0", b0)
     tau, variance = positive("tau", tau), positive("input_variance", input_variance)
     broadcasting(t=t, s=s, a0=a0, b0=b0, tau=tau, input_variance=variance)
-    s, tau = s / variance, tau / variance
+    s, tau = over_variance(s, tau, variance)
+    unit, s, a0, b0 = _scaled(s, a0, b0)
     p0, n0 = a0 + b0, a0 - b0
     k = np.abs(p0) * np.abs(n0)  # |c|
     r = np.hypot(k, 2 * s)
     top, root = 2 * s + r, np.sqrt(2 * s + r)
     with np.errstate(over="ignore"):
-        exponent = r * t / tau
+        exponent = r * np.ldexp(t / tau, 2 * unit)
     decay, rise = np.exp(-exponent), -np.expm1(-exponent)
     numerator = np.hypot(np.hypot(root, n0 * np.sqrt(rise)), k / root * np.sqrt(decay))
     denominator = np.hypot(np.hypot(p0 * np.sqrt(rise), k / root), root * np.exp(-exponent / 2))
     p = np.where(p0 == 0, 0.0, p0 * numerator / np.where(p0 == 0, 1.0, denominator))
     n = n0 * denominator / numerator
-    # The smaller of a and b, half the difference of |p| and |n|, is taken from a sum of its own where these are close
-    # or where the sum has positive terms only.
+    # The smaller of a and b is half the difference of |p| and |n|, and also a sum of its own.
     a_leads = np.abs(a0) >= np.abs(b0)
     small0 = np.where(a_leads, b0, a0)
-    lift = 2 * s * (1 + 2 * s / (r + k)) + (k + k * k / top) * decay
+    lift = 2 * s * (1 + 2 * s / (r + k)) + k * (1 + k / top) * decay
     weight = np.where(p0 == 0, 1.0, numerator * denominator)
-    aligned = (2 * s * np.sign(p0) * np.abs(n0) * rise + small0 * lift) / weight
-    difference = np.where(a_leads, p - n, p + n) / 2
-    small = np.where((a0 * b0 >= 0) | (np.abs(difference) < 0.1 * np.abs(p)), aligned, difference)
+    driven, carried = 2 * s * np.abs(n0) * rise / weight, small0 * (lift / weight)
+    aligned, difference = np.sign(p0) * driven + carried, np.where(a_leads, p - n, p + n) / 2
+    # Of the two forms, the one whose terms are smaller loses less to rounding.
+    small = np.where(driven + np.abs(carried) < np.abs(p), aligned, difference)
     a = np.where(a_leads, (p + n) / 2, small)
     b = np.where(a_leads, small, (p - n) / 2)
-    return unwrap(a), unwrap(b)
+    return unwrap(np.ldexp(a, unit)), unwrap(np.ldexp(b, unit))
 
 
 def unbalanced_time(
@@ -116,7 +117,7 @@ def unbalanced_time(
     Raises
     ------
     ValueError
-        If the product never takes the value `u`, another argument is outside its range, or (a0^2 - b0^2)^2 overflows.
+        If the product never takes the value `u`, or another argument is outside its range.
 
     References
     ----------
@@ -128,31 +129,39 @@ def unbalanced_time(
     >>> round(unbalanced_time(a * b, s=1.0, a0=0.3, b0=-0.1), 12)
     3.0
     """
-    u, s, a0, b0 = finite("u", u), positive("s", s), _layer("a0", a0), _layer("b0", b0)
+    u, s, a0, b0 = finite("u", u), positive("s", s), finite("a0", a0), finite("b0", b0)
     tau, variance = positive("tau", tau), positive("input_variance", input_variance)
     broadcasting(u=u, s=s, a0=a0, b0=b0, tau=tau, input_variance=variance)
-    s, tau = s / variance, tau / variance
-    u0, stable = a0 * b0, a0 + b0 == 0
-    u = on_the_way("u", u, u0, np.where(stable, 0.0, s))
+    s, tau = over_variance(s, tau, variance)
+    stable = a0 + b0 == 0
+    with np.errstate(over="ignore", under="ignore"):
+        u = on_the_way("u", u, a0 * b0, np.where(stable, 0.0, s))
+        unit, s, a0, b0 = _scaled(s, a0, b0)
+        u, tau = np.ldexp(u, -2 * unit), np.ldexp(tau, -2 * unit)
+    u0 = a0 * b0
     c = (a0 - b0) * (a0 + b0)
     r, top, start = np.hypot(c, 2 * s), 2 * s + np.hypot(c, 2 * s), (a0 + b0) ** 2
     now = np.hypot(c, 2 * u) + 2 * np.abs(u)
-    now = np.where(u >= 0, now, c * c / np.where(u >= 0, 1.0, now))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        now = np.where(u >= 0, now, c * (c / now))
         # |P - P0| and |P1 - P|, by way of the differences of u, without cancellation
-        covered = 2 * np.abs(u - u0) * (now + start) / (np.hypot(c, 2 * u) + np.hypot(c, 2 * u0))
-        left = 2 * np.abs(s - u) * (now + top) / (np.hypot(c, 2 * u) + r)
-        rising = np.log1p(2 * r * covered / (left * (start + c * c / top)))
-        falling = np.log1p(s * (u - u0) / (np.abs(u) * (s - u0)))
+        covered = 2 * np.abs(u - u0) * ((now + start) / (np.hypot(c, 2 * u) + np.hypot(c, 2 * u0)))
+        left = 2 * np.abs(s - u) * ((now + top) / (np.hypot(c, 2 * u) + r))
+        ratio, root = 2 * r * (covered / left), np.hypot(a0 + b0, c / np.sqrt(top))
+        ahead = ratio / root / root  # where it overflows, its logarithm does not
+        rising = np.where(np.isfinite(ahead), np.log1p(ahead), np.log(ratio) - 2 * np.log(root))
+        falling = np.log1p(s / (s - u0) * ((u - u0) / np.abs(u)))
     return unwrap(np.where(u == u0, 0.0, tau / r * np.where(stable, falling, rising)))
 
 
-def _layer(name: str, value: ArrayLike) -> Array:
-    """Return `value` as a float64 array; refuse what is not finite, and what is too large for the solution."""
-    array = finite(name, value)
-    if (np.abs(array) > _LARGEST).any():
-        largest = np.abs(array).max()
-        raise ValueError(
-            f"{name} was {largest:g} in magnitude; it must be at most {_LARGEST:g}, for (a0^2 - b0^2)^2 not to overflow"
-        )
-    return array
+def _scaled(s: Array, a0: Array, b0: Array) -> tuple[NDArray[np.int_], Array, Array, Array]:
+    """Return an exponent, and s, a0 and b0 in units of two to this power in which s is about one."""
+    unit = np.frexp(s)[1] // 2
+    for name, layer in (("a0", a0), ("b0", b0)):
+        too_large = np.abs(layer) > _LARGEST * np.sqrt(s)
+        if too_large.any():
+            largest = np.abs(np.broadcast_to(layer, too_large.shape)[too_large]).max()
+            raise ValueError(
+                f"{name} was {largest:g} in magnitude; it must be at most {_LARGEST:g} sqrt(s / input_variance)"
+            )
+    return unit, np.ldexp(s, -2 * unit), np.ldexp(a0, -unit), np.ldexp(b0, -unit)
