@@ -23,6 +23,8 @@ def shown(value: object) -> str:
 
 def real(name: str, value: ArrayLike) -> Array:
     """Return `value` as a float64 array; refuse what is not made of real numbers."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} had masked entries; it must be an array of real numbers, all of them given")
     try:
         array = np.asarray(value)
         # NumPy itself would read numbers out of text, and drop imaginary parts with no more than a warning.

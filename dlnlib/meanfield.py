@@ -257,12 +257,20 @@ def _odd(phi: Nonlinearity) -> Nonlinearity:
 
 
 def _slope(phi: Nonlinearity, x: Array) -> Array:
-    """Return phi'(x), by central differences of the sixth order where it is not known."""
+    """Return phi'(x), by central differences of the sixth order where it is not known, as fine as phi needs."""
     if phi is np.tanh:
         return np.asarray(1 / np.cosh(np.clip(x, -300, 300)) ** 2)
-    h = 2e-3
-    differences = [phi(x + k * h) - phi(x - k * h) for k in (1, 2, 3)]
-    return np.asarray((45 * differences[0] - 9 * differences[1] + differences[2]) / (60 * h))
+
+    def central(h: float) -> Array:
+        differences = [phi(x + k * h) - phi(x - k * h) for k in (1, 2, 3)]
+        return np.asarray((45 * differences[0] - 9 * differences[1] + differences[2]) / (60 * h))
+
+    for h in (2e-3, 2e-4, 2e-5):
+        slope, finer = central(h), central(h / 4)
+        rounding = 1e-13 * np.abs(phi(x)).max(initial=0) / h
+        if np.abs(finer - slope).max(initial=0) <= 1e-8 * np.abs(slope).max(initial=0) + rounding:
+            return slope
+    raise ValueError(f"phi was {shown(phi)}; it must be smooth, and not change within less than 1e-3")
 
 
 def _times_mean_square(f: Nonlinearity, phi: Nonlinearity, q: ArrayLike, gain: ArrayLike) -> Array | float:
@@ -278,7 +286,11 @@ def _times_mean_square(f: Nonlinearity, phi: Nonlinearity, q: ArrayLike, gain: A
         z, weights = _hermite(2 ** math.ceil(math.log2(wanted)))
         mean = np.asarray(f(np.sqrt(q)[..., None] * z) ** 2 @ weights)
         if (np.abs(mean - before) <= 1e-9 * mean).all():
-            return unwrap(gain**2 * mean)
+            with np.errstate(over="ignore"):
+                result = gain * (gain * mean)
+            if not np.isfinite(result).all():
+                raise ValueError(f"gain was {gain.max():g}; its square times the mean square must be finite")
+            return unwrap(result)
         wanted, before = 2 * wanted, mean
     raise ValueError(f"q was {q.max():g}; at this variance {_MOST_NODES} nodes do not resolve phi, or it is not smooth")
 

@@ -13,13 +13,12 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import ModuleType, NoneType
 from typing import Any
 
 from tqdm.auto import tqdm
 
 from dlnlib import _checks
-
-_BEGINNING = b'{"function": '  # of every line; a last line that begins otherwise was not cut short but is none of ours
 
 
 class SweepError(RuntimeError):
@@ -76,7 +75,8 @@ def sweep(
     ----------
     function : callable
         Takes the entries of a point as keyword arguments; returns what JSON can hold (numbers, strings, lists,
-        dictionaries; NumPy arrays come back as lists). Processes must be able to import it.
+        dictionaries; NumPy arrays come back as lists). Processes must be able to import it. Its results are known
+        by its name, so that it must be a plain function: what it depends on belongs into the points.
     points : iterable of mappings
         From names to what JSON can hold; see `grid`.
     file : path
@@ -99,7 +99,8 @@ def sweep(
         file, so that the next run tries them again.
     ValueError
         If the file holds anything but results of this function, if a point is not what JSON can hold, or if the
-        function is one that processes cannot import and no executor was given. The file is then left as it was.
+        function is not a plain one, or one that processes cannot import and no executor was given. The file is then
+        left as it was.
     OSError
         If the file cannot be read or written.
 
@@ -123,9 +124,12 @@ def sweep(
         with Client(address) as client:
             sweep(function, points, file, executor=client.get_executor())
     """
-    if not (callable(function) and hasattr(function, "__qualname__")):
+    named = callable(function) and hasattr(function, "__qualname__") and not function.__qualname__.endswith("<lambda>")
+    bound = not isinstance(getattr(function, "__self__", None), NoneType | ModuleType)
+    if not named or bound or getattr(function, "__closure__", None):
         raise ValueError(
-            f"function was {_checks.shown(function)}; it must be a function with a name, to file results under"
+            f"function was {_checks.shown(function)}; it must be a function with a name, to file results under, and "
+            "without anything that the name does not tell: no lambda, no method, none that uses local names of another"
         )
     if executor is not None:
         _checks.instance("executor", executor, Executor)
@@ -218,22 +222,29 @@ def _read(file: Path, name: str) -> dict[str, Any]:
     """Return the results by key; cut off a line that was not finished."""
     if not file.exists():
         return {}
-    *whole, torn = file.read_bytes().split(b"\n")
-    wrong = "line {} of {} was {!r}; it must be a result of a sweep".format
+    *whole, last = file.read_bytes().split(b"\n")
+    beginning = json.dumps({"function": name})[:-1].encode()  # of every line of ours
+    torn = False
     results = {}
-    for number, line in enumerate(whole, start=1):
+    for number, line in enumerate([*whole, *([last] if last else [])], start=1):
         try:
             record = json.loads(line)
             owner, key, result = record["function"], _key(record["point"]), record["result"]
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise ValueError(wrong(number, file, line[:60])) from None
+            torn = number > len(whole) and (line.startswith(beginning) or beginning.startswith(line))
+            if torn:
+                break
+            raise ValueError(
+                f"line {number} of {file} was {line[:60]!r}; it must be a result of a sweep of {name}"
+            ) from None
         if owner != name:
             raise ValueError(f"{file} held results of {owner}; a sweep of {name} must have a file of its own")
         results[key] = result
-    if not (torn.startswith(_BEGINNING) or _BEGINNING.startswith(torn)):
-        raise ValueError(wrong(len(whole) + 1, file, torn[:60]))
     if torn:
         os.truncate(file, sum(len(line) + 1 for line in whole))
+    elif last:  # complete but for its end
+        with file.open("ab") as log:
+            log.write(b"\n")
     return results
 
 

@@ -117,7 +117,8 @@ class Task:
     Raises
     ------
     ValueError
-        If shapes disagree, an entry is not finite, or sigma_xx is not symmetric and positive semi-definite.
+        If shapes disagree, an entry is not finite, or sigma_xx is not symmetric and positive semi-definite,
+        or the targets are shorter than what the inputs explain of them.
 
     References
     ----------
@@ -155,12 +156,12 @@ class Task:
             except np.linalg.LinAlgError:
                 raise ValueError("sigma_xx had an eigenvalue below zero; a correlation matrix must not") from None
             object.__setattr__(self, "sigma_xx", sigma_xx)
-        if self.trace_yy is None:
-            object.__setattr__(self, "trace_yy", self._explained)
-        object.__setattr__(self, "trace_yy", float(finite("trace_yy", self.trace_yy, ndim=0)))
-        least = self._explained if self.sigma_xx is None else 0.0
-        if self.trace_yy < least * (1 - 1e-9):
-            raise ValueError(f"trace_yy was {self.trace_yy:g}; with this sigma_yx it must be at least {least:g}")
+        trace_yy = self._explained if self.trace_yy is None else float(finite("trace_yy", self.trace_yy, ndim=0))
+        if trace_yy < self._explained * (1 - 1e-8):
+            raise ValueError(
+                f"trace_yy was {trace_yy:g}; with these correlations it must be at least {self._explained:g}"
+            )
+        object.__setattr__(self, "trace_yy", trace_yy)
         if self.whitening is not None:
             instance("whitening", self.whitening, Whitening)
         object.__setattr__(self, "n_examples", positive_int("n_examples", self.n_examples))
@@ -347,7 +348,7 @@ class Task:
         >>> np.round(np.linalg.eigvalsh(white.sigma_xx), 12)
         array([0., 1., 1.])
         """
-        if self.sigma_xx is None:
+        if self.sigma_xx is None or self.whitening is not None:
             return self
         whitening = self._whitening
         projector = None if whitening.rank == self.n_in else whitening.forward @ self.sigma_xx @ whitening.forward.T

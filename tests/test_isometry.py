@@ -255,6 +255,24 @@ def test_slopes_by_differences():
     for phi, slope in ((lambda x: np.tanh(x), 1 / np.cosh(x) ** 2), (np.arctan, 1 / (1 + x**2))):
         np.testing.assert_allclose(meanfield._slope(phi, x), slope, atol=1e-11)
     np.testing.assert_allclose(meanfield._slope(np.tanh, x), 1 / np.cosh(x) ** 2, rtol=1e-14)
+    for steepness in (5, 30, 200):
+        slope = meanfield._slope(lambda x, a=steepness: np.tanh(a * x), x)
+        np.testing.assert_allclose(slope, steepness / np.cosh(np.clip(steepness * x, -300, 300)) ** 2, atol=1e-5)
+        far = meanfield._slope(lambda x, a=steepness: np.tanh(a * x), np.array([3.0, 7.0]))
+        np.testing.assert_allclose(far, 4 * steepness * np.exp(-2 * steepness * np.array([3.0, 7.0])), atol=1e-9)
+
+
+@pytest.mark.parametrize("phi", [np.sign, lambda x: np.tanh(3000 * x)])
+def test_a_nonlinearity_too_steep_for_differences_is_refused(phi):
+    with pytest.raises(ValueError, match=r"phi was .* it must be smooth, and not change within less than 1e-3"):
+        meanfield.gradient_gain(1.0, 1.0, phi)
+
+
+def test_gains_whose_squares_overflow():
+    assert meanfield.variance_map(0.0, 1e200) == 0
+    assert math.isclose(meanfield.variance_map(1e-250, 1e200), 1e150, rel_tol=1e-9)
+    with pytest.raises(ValueError, match=r"gain was 1e\+200; its square times the mean square must be finite"):
+        meanfield.variance_map([0.0, 1.0], 1e200)
 
 
 @pytest.mark.parametrize("gain", [1.0001, 1.05, 1.5, 3.0, 10.0])

@@ -68,7 +68,34 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path):
     assert sorted(line["result"] for line in lines(file)) == list(range(60))
 
 
-@pytest.mark.parametrize("cut", [1, 10, 40, 70])
+def test_a_last_line_that_lacks_its_end_only_is_kept(tmp_path, threads):
+    file, calls = tmp_path / "r.jsonl", tmp_path / "calls"
+    points = grid(x=[1, 2], calls=[str(calls)])
+    sweep(sweep_points.slow, points, file, executor=threads, progress=False)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])
+    assert sweep(sweep_points.slow, points, file, executor=threads, progress=False) == [1, 2]
+    assert file.read_bytes() == whole and sorted(calls.read_text().split()) == ["1", "2"]
+    for torn in (whole[:-1], whole[:-20]):  # of another function, not to be cut off
+        file.write_bytes(torn)
+        with pytest.raises(ValueError, match=r"must have a file of its own|must be a result of a sweep of"):
+            sweep(sweep_points.picky, grid(x=[1]), file, executor=threads, progress=False)
+        assert file.read_bytes() == torn
+
+
+def test_only_what_its_name_tells_apart_is_a_function(tmp_path, threads):
+    def enclosing(factor):
+        def times(x):
+            return factor * x
+
+        return times
+
+    for function in (lambda x: x, enclosing(2), SweepError([], 0).with_traceback, threads.submit):
+        with pytest.raises(ValueError, match=r"function was .* no lambda, no method, none that uses local names"):
+            sweep(function, grid(x=[1]), tmp_path / "r.jsonl", executor=threads, progress=False)
+
+
+@pytest.mark.parametrize("cut", [2, 10, 40, 70])
 def test_a_torn_last_line_is_dropped_and_its_point_computed_again(tmp_path, threads, cut):
     file, calls = tmp_path / "r.jsonl", tmp_path / "calls"
     points = grid(x=[1, 2, 3], calls=[str(calls)])
@@ -99,8 +126,11 @@ def test_a_point_that_kills_its_process_fails_alone(tmp_path):
 
 
 def test_a_result_that_json_cannot_hold_is_a_failure_of_its_point(tmp_path, threads):
+    def rotated(x):
+        return x * 1j
+
     with pytest.raises(SweepError, match="is a complex; points and results must be"):
-        sweep(lambda x: x * 1j, grid(x=[1]), tmp_path / "r.jsonl", executor=threads, progress=False)
+        sweep(rotated, grid(x=[1]), tmp_path / "r.jsonl", executor=threads, progress=False)
     assert (tmp_path / "r.jsonl").read_text() == ""
 
 
@@ -143,14 +173,18 @@ def test_the_bar_counts_what_was_there_before(tmp_path, threads, capsys):
 
 def test_bad_arguments_are_refused(tmp_path, threads):
     file = tmp_path / "r.jsonl"
-    with pytest.raises(ValueError, match=r"function was .*<lambda>, which other processes cannot import"):
-        sweep(lambda x: x, grid(x=[1]), file)
+
+    def local(x):
+        return x
+
+    with pytest.raises(ValueError, match=r"function was .*local, which other processes cannot import"):
+        sweep(local, grid(x=[1]), file)
     with pytest.raises(ValueError, match=r"is a set; points and results must be what JSON can hold"):
         sweep(sweep_points.picky, [{"x": {1}}], file, executor=threads)
     sweep(sweep_points.picky, grid(x=[1]), file, executor=threads, progress=False)
     with pytest.raises(ValueError, match=r"held results of sweep_points.picky; a sweep of sweep_points.square must"):
         sweep(sweep_points.square, grid(x=[1]), file, executor=threads)
     file.write_text("loss,step\n1,2\n")
-    with pytest.raises(ValueError, match=r"line 1 of .* was b'loss,step'; it must be a result of a sweep"):
+    with pytest.raises(ValueError, match=r"line 1 of .* was b'loss,step'; it must be a result of a sweep of"):
         sweep(sweep_points.picky, grid(x=[1]), file, executor=threads)
     assert file.read_text() == "loss,step\n1,2\n"
