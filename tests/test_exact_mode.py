@@ -5,7 +5,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
@@ -215,7 +215,7 @@ def test_ends_of_the_path():
     assert exact.mode_strength(1e308, 1e5, 1e-3, 9) == 1e5
     late = 10.0 ** np.arange(20, 309, 24)
     assert (exact.mode_strength(late, 1.0, 1e-12, [[1], [3], [5], [1000], [math.inf]]) == 1).all()
-    assert exact.mode_strength([1.0, math.inf], 1, 1e-308, math.inf).tolist() == [1e-308, 1]
+    assert exact.mode_strength([1.0, math.inf], 1, 1e-30, math.inf).tolist() == [1e-30, 1]
     saturated = exact.mode_strength(50, 1.1, 1e-3, 3)
     assert exact.learning_time(saturated, 1.1, 1e-3, 3) > 8
 
@@ -244,6 +244,31 @@ def test_the_first_guess_is_exact_at_the_half_and_in_the_end(depth, u0, half):
         advance = math.log(u * abs(1 - u0) / (u0 * abs(1 - u)))
         target = exact.learning_time(u, 1.0, u0, depth) * path.rate
         np.testing.assert_allclose(path._first_guess(target), advance, rtol=0, atol=tolerance)
+
+
+@repeatable
+@given(
+    depth=st.sampled_from([1, 1.1, 1.7, 2, 2.01, 2.5, 3, 4, 7, 20, 100, 1000, 1e5, math.inf]),
+    exponent=st.floats(-30, 20),
+    gap=st.floats(0, 10),
+    factor=st.sampled_from([1.0, 1e-3, 0.1, 0.7, 1.5, 1e3]),
+)
+@example(depth=100, exponent=math.log10(5.538656530941954e-18), gap=8.8, factor=1.0)
+@example(depth=2, exponent=-100.0, gap=3.0, factor=1.0)
+@example(depth=3, exponent=-47.0, gap=7.0, factor=1.5)
+@example(depth=3, exponent=-89.9, gap=1.0, factor=1.0)
+def test_every_start_that_is_allowed_arrives(depth, exponent, gap, factor):
+    """Newton's iteration converges; and the strength is that of a time within rounding of the one asked for."""
+    u0 = 10.0**exponent
+    u = (1 - 0.9 * 10.0**-gap) ** (1 if u0 < 1 else -1)
+    assume(u0 < 0.05 or u0 > 20)
+    t = factor * exact.learning_time(u, 1.0, u0, depth)
+    strength = exact.mode_strength(t, 1.0, u0, depth)
+    assert min(u0, 1) * (1 - 1e-12) <= strength <= max(u0, 1) * (1 + 1e-12)
+    if abs(strength - 1) > 1e-13:
+        assert math.isclose(
+            exact.learning_time(strength, 1.0, u0, depth), t, rel_tol=1e-9, abs_tol=2e-15 / abs(strength - 1)
+        )
 
 
 def test_economised_series_are_the_powers():
@@ -301,6 +326,13 @@ def test_economised_series_are_the_powers():
             lambda: exact.half_time(1, 0.5),
             r"u0 was 0.5; it must be below 0.5, half the final strength",
         ),
+        (lambda: exact.mode_strength(1, 1, 1e-101, 2), r"u0 was 1e-101 of .* between 1e-100 and 1e\+20"),
+        (lambda: exact.mode_strength(1, [1.0, 1e10], 1e-21, 1000), r"u0 was 1e-31 of .* between 8.71e-31 and"),
+        (lambda: exact.mode_strength(1, 1, 1e-91, 3), r"u0 was 1e-91 of .* this depth it must be between 1e-90 and"),
+        (lambda: exact.learning_time(10, 1, 2.1e20, input_variance=0.5), r"u0 was 1.05e\+20 of .* 1e\+20 of it"),
+        (lambda: exact.half_time(1, 1e-200), r"u0 was 1e-200 of .* between 1e-100"),
+        (lambda: exact.mode_strength(1, 1e300, 1, input_variance=1e-300), r"s / input_variance was inf"),
+        (lambda: exact.mode_strength(1, 1, 1, tau=1e-300, input_variance=1e300), r"tau / input_variance was 0"),
         (lambda: exact.half_time([100.0, 1.0], [10.0, 2.0]), r"u0 was 2; it must be below 0.5"),
     ],
 )

@@ -95,7 +95,9 @@ class Path:
             # d(speed)/dT / speed^2 = bend, and d(bend)/d(delta) = -bend x: the step is right to third order in newton.
             bend = self.m * pull
             third = np.where(np.abs(bend * newton) < 1, bend * (2 * x - bend) * newton**2 / 12, 0.0)
-            step = np.maximum(newton / np.maximum(1 - bend * newton / 2 + third, 0.5), -delta)
+            # Never back beyond the start; and from afar by half, for a plateau overshot is left by slow steps only.
+            step = newton / np.maximum(1 - bend * newton / 2 + third, 0.5)
+            step = np.maximum(step, np.where(delta > 4, -delta / 2, -delta))
             delta = delta + step
             # The order is four: the error left in ln u is about |pull| step^4 (pull^4 step^4 if pull is large).
             weight = np.maximum(np.abs(pull), np.sqrt(np.sqrt(np.abs(pull))))
@@ -129,7 +131,7 @@ class Path:
         slowness = 1 - np.where(self.grows, xi_half, 1 / xi_half) ** self.m
         late = np.maximum(target - target_half, 0.0)
         approach = np.where(np.abs(delay) > 1e-6, slowness / np.where(delay == 0, 1.0, delay), 1.0)
-        after = delta_half + late + delay * np.expm1(-approach * late)
+        after = delta_half + late + delay * np.expm1(-np.maximum(approach, 0.0) * late)
         return np.asarray(np.where(target < target_half, before, after))
 
 

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnlib._checks import Array, broadcasting, positive
-from dlnlib.exact._arguments import at_least, on_the_way, unwrap
+from dlnlib.exact._arguments import at_least, on_the_way, over_variance, unwrap
 from dlnlib.exact._logit import Path, plateau_excess
 
+_MOST = 1e20
 _SADDLE = ", because u = 0 is the saddle: from there gradient flow does not move at depth 2 or more"
 
 
@@ -38,7 +39,8 @@ def mode_strength(
     s : array_like
         Singular value of the input-output correlation; positive.
     u0 : array_like
-        Strength at time zero; positive, below or above the final strength.
+        Strength at time zero; positive, below or above the final strength s / lambda: at most 1e20 times as large, and
+        at least 1e-30 times (1e-90 at three layers, 1e-100 at two or one).
     depth : array_like
         Number of weight matrices, a real number of at least one, or ``math.inf``.
     tau : array_like
@@ -76,8 +78,9 @@ def mode_strength(
     t, depth, tau = at_least("t", t, 0), at_least("depth", depth, 1), positive("tau", tau)
     s, u0, variance = positive("s", s), positive("u0", u0, _SADDLE), positive("input_variance", input_variance)
     broadcasting(t=t, s=s, u0=u0, depth=depth, tau=tau, input_variance=variance)
-    end = s / variance
-    path = Path(end, u0, depth, tau / variance)
+    end, unit = over_variance(s, tau, variance)
+    _resolved(u0, end, depth)
+    path = Path(end, u0, depth, unit)
     with np.errstate(over="ignore"):
         target = t * path.rate
         arrived = target >= path.arrival()
@@ -135,9 +138,10 @@ def learning_time(
     depth, tau, variance = at_least("depth", depth, 1), positive("tau", tau), positive("input_variance", input_variance)
     u, s, u0 = positive("u", u), positive("s", s), positive("u0", u0, _SADDLE)
     broadcasting(u=u, s=s, u0=u0, depth=depth, tau=tau, input_variance=variance)
-    end = s / variance
+    end, unit = over_variance(s, tau, variance)
+    _resolved(u0, end, depth)
     u = on_the_way("u", u, u0, end)
-    path = Path(end, u0, depth, tau / variance)
+    path = Path(end, u0, depth, unit)
     with np.errstate(divide="ignore", invalid="ignore"):
         delta = np.where(u == u0, 0.0, np.log1p(end / u0 * (np.abs(u - u0) / np.abs(end - u))))
     growth = np.log1p(np.abs(u - u0) / np.minimum(u, u0))
@@ -188,3 +192,17 @@ def half_time(
         wrong, bound = (np.broadcast_to(array, beyond.shape)[beyond][0] for array in (start, half))
         raise ValueError(f"u0 was {wrong:g}; it must be below {bound:g}, half the final strength s / input_variance")
     return learning_time(half, s, u0, depth, tau, input_variance=input_variance)
+
+
+def _resolved(u0: Array, end: Array, depth: Array) -> None:
+    """Refuse a start from which the plateau lasts longer than extended precision, or that is out of all proportion."""
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        ratio = u0 / end
+        least = np.maximum(1e-100, 1e-30 ** (1 / np.maximum(1 - 2 / depth, 0.0)))
+    outside = (ratio < least) | (ratio > _MOST)
+    if outside.any():
+        wrong, bound = (np.broadcast_to(array, outside.shape)[outside][0] for array in (ratio, least))
+        raise ValueError(
+            f"u0 was {wrong:g} of the final strength s / input_variance; "
+            f"at this depth it must be between {bound:.3g} and {_MOST:g} of it"
+        )
