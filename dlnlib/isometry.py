@@ -72,7 +72,7 @@ def log_singular_values(factors: Iterable[ArrayLike]) -> Array:
     Raises
     ------
     ValueError
-        If there are no factors, their shapes differ, or one is singular.
+        If there are no factors, their shapes differ, or one is singular: not by rounding only, but with a zero pivot.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def log_eigenvalues(factors: Iterable[ArrayLike]) -> NDArray[np.complex128]:
     Raises
     ------
     ValueError
-        If there are no factors, their shapes differ, or one is singular.
+        If there are no factors, their shapes differ, or one is singular: not by rounding only, but with a zero pivot.
 
     Examples
     --------
@@ -358,6 +358,8 @@ def _graded(factors: Iterable[ArrayLike]) -> tuple[Array, Array, Array, NDArray[
         a = finite(name, factor, ndim=2)
         if a.shape[0] != a.shape[1] or a.shape != (shape or a.shape):
             raise ValueError(f"{name} had shape {a.shape}; all factors must be square matrices of one size")
+        _, exponent = np.frexp(np.abs(a).max())
+        a = np.ldexp(a, -exponent)  # so that no square of an entry overflows
         if shape is None:
             shape = a.shape
             q, r, pivots = qr(a, pivoting=True)  # sorts the rows of u, as far as one factor can
@@ -369,6 +371,7 @@ def _graded(factors: Iterable[ArrayLike]) -> tuple[Array, Array, Array, NDArray[
             raise ValueError(f"{name} was singular; logarithms need factors that can be inverted")
         before, d = d, d + np.log(diagonal)
         u = _scaled(r, d, before) @ u
+        d += exponent * math.log(2)
     if shape is None:
         raise ValueError("factors was empty; it must hold at least one matrix")
     return q, d, u, pivots

@@ -87,7 +87,7 @@ def greedy(
     Raises
     ------
     ValueError
-        If an argument is out of range, or a layer is not finished after `max_steps`.
+        If an argument is out of range, or a layer diverges or is not finished after `max_steps`.
 
     References
     ----------
@@ -119,6 +119,8 @@ def greedy(
             overwrite_weights=True,
             dtype=dtype,
         )
+        if run.diverged:
+            raise ValueError(f"scale was {scale:g}; layer {len(found.steps) + 1} diverged from weights that large")
         if not np.isfinite(run.reached_at):
             raise ValueError(f"max_steps was {max_steps}; layer {len(found.steps) + 1} needs more for left = {left:g}")
         encoder, decoder = run.weights

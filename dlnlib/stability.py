@@ -59,7 +59,8 @@ def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | flo
     u, s, depth = positive("u", u), positive("s", s), _finite_depth(depth)
     broadcasting(u=u, s=s, depth=depth)
     a, residual = u ** (1 - 2 / depth), s - u
-    along = depth * u ** (2 - 2 / depth) - (depth - 1) * a * residual
+    # D u^(2 - 2/D) - (D - 1) u^(1 - 2/D) (s - u), without its cancellation at s / 2
+    along = a * (depth * (2 * u - s) + residual)
     across = np.where(depth > 1, a * residual, np.nan)
     return unwrap(along), unwrap(across)
 

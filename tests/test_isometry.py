@@ -250,6 +250,16 @@ def test_the_error_function_in_closed_form(q):
     assert math.isclose(meanfield.critical_gain(erf), math.sqrt(math.pi) / 2, rel_tol=1e-10)
 
 
+@pytest.mark.parametrize("exponents", [(307, 307), (-305, -302), (300, -300)])
+def test_logarithms_of_the_largest_and_smallest_factors(exponents):
+    rng = np.random.default_rng(0)
+    factors = [rng.uniform(-1, 1, (12, 12)) for _ in exponents]
+    scaled = [10.0**e * f for e, f in zip(exponents, factors, strict=True)]
+    for logarithms in (isometry.log_singular_values, isometry.log_eigenvalues):
+        expected = logarithms(factors) + sum(exponents) * math.log(10)
+        np.testing.assert_allclose(np.exp(logarithms(scaled) - expected), 1, rtol=1e-10)
+
+
 def test_slopes_by_differences():
     x = np.linspace(-6, 6, 101)
     for phi, slope in ((lambda x: np.tanh(x), 1 / np.cosh(x) ** 2), (np.arctan, 1 / (1 + x**2))):

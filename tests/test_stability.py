@@ -29,6 +29,15 @@ def test_curvature_is_the_hessian_of_one_mode(depth, s, fraction):
         np.testing.assert_allclose(eigenvalues, expected, rtol=1e-11, atol=1e-12 * depth * scale)
 
 
+def test_curvature_of_very_many_layers_keeps_its_digits():
+    """At u = s / 2 the terms in D cancel; in exact arithmetic 50 digits tell."""
+    for depth in (1e3, 1e10, 1e17):
+        with mp.workdps(50):
+            d, u, s = mp.mpf(depth), mp.mpf(0.5), mp.mpf(1)
+            expected = d * u ** (2 - 2 / d) - (d - 1) * u ** (1 - 2 / d) * (s - u)
+        np.testing.assert_allclose(stability.curvature(0.5, 1.0, depth)[0], float(expected), rtol=1e-14)
+
+
 def test_the_strongest_mode_sets_the_largest_curvature_of_a_whole_network():
     """A dense Hessian over all weights, at the minimum of a network of three layers."""
     task = Task(np.diag([2.0, 1.0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import combinations
+from itertools import accumulate, combinations
 from math import comb
 from typing import NamedTuple
 
@@ -91,9 +91,11 @@ def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> li
     hidden, s = positive_int("hidden", hidden), _singular_values(sigma_yx_or_singular_values)
     modes = [int(mode) for mode in np.flatnonzero(s > _threshold(s))]
     sizes = range(min(hidden, len(modes)) + 1)
-    count = sum(comb(len(modes), size) for size in sizes)
-    if count > _MOST_FAMILIES:
-        raise ValueError(f"sigma_yx had {count:,} critical families; at most {_MOST_FAMILIES:,} are listed")
+    if any(count > _MOST_FAMILIES for count in accumulate(comb(len(modes), size) for size in sizes)):
+        raise ValueError(
+            f"sigma_yx had {len(modes)} modes for {hidden} hidden units; "
+            f"these have more than {_MOST_FAMILIES:,} critical families, too many to list"
+        )
     return [_family(s[modes], modes, kept, hidden) for size in sizes for kept in combinations(range(len(modes)), size)]
 
 
@@ -194,11 +196,12 @@ def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
 def _singular_values(given: ArrayLike) -> Array:
     """Return the singular values of a matrix, or those that are given."""
     values = finite("sigma_yx", given)
-    if values.ndim == 2:
+    if values.ndim == 2 and values.size:
         return np.asarray(np.linalg.svdvals(values))
-    if values.ndim != 1 or (values < 0).any():
+    if values.ndim != 1 or not values.size or (values < 0).any():
         raise ValueError(
-            f"sigma_yx was {shown(given)}; it must be a matrix, or a list of singular values, zero or positive"
+            f"sigma_yx was {shown(given)}; "
+            "it must be a matrix, or a list of singular values, zero or positive, and not empty"
         )
     return values
 
