@@ -58,7 +58,7 @@ faults: $(INSTALLED) ## plant ten slips for each chapter, one at a time, and ask
 	@$(RUN) scripts/faults.py $(CHAPTERS)
 
 clean: ## remove everything that was built or installed
-	rm -rf _build $(VENV) web/node_modules mutants dlnlib.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf _build $(VENV) web/node_modules mutants dlnlib.egg-info .pytest_cache .ruff_cache chapters/.ruff_cache .mypy_cache .hypothesis
 
 $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found; this book needs Python 3.11 or newer (set PYTHON=...)."; exit 1; }

@@ -58,7 +58,7 @@ def gradient_descent(
     test : Task, optional
         Also record the loss on these moments (of the same inputs and outputs).
     record_every : int
-        Record at step 0, then every so many steps.
+        Record at step 0, then every so many steps, and at the last step.
     keep_weights : bool
         Also keep all weights at every record.
     stop_below : float, optional

@@ -81,8 +81,8 @@ def explore(
     Raises
     ------
     ValueError
-        If there are no parameters or more than three, a grid is empty, a start is not on its grid, or a start,
-        label or play is for no parameter.
+        If there are no parameters or more than three, a grid is empty or holds arrays, a start is not on its grid,
+        a start, label or play is for no parameter, or `draw` does not make one figure.
 
     Examples
     --------
@@ -111,6 +111,8 @@ def explore(
     for name, grid in values.items():
         if not grid:
             raise ValueError(f"the grid of {name} was empty; it must hold at least one value")
+        if any(getattr(value, "shape", ()) for value in grid):
+            raise ValueError(f"the grid of {name} held an array; a slider has single values")
         begin = start.get(name, grid[len(grid) // 2])
         if begin not in grid:
             raise ValueError(f"start[{name!r}] was {begin!r}; it must be one of the values of its grid, {grid}")
@@ -165,13 +167,20 @@ def format_value(value: object) -> str:
 
 
 def _draw_frame(draw: Callable[..., object], settings: Mapping[str, Any], with_png: bool) -> tuple[str, bytes]:
-    draw(**settings)
-    figure = plt.gcf()
-    svg, png = io.StringIO(), io.BytesIO()
-    # The same ids in every build; and a figure that was laid out by hand stays so (saving would bring a layout back).
-    with plt.rc_context({"svg.hashsalt": "dlnlib", "figure.constrained_layout.use": False}):
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        if with_png:
-            figure.savefig(png, format="png")
-    plt.close(figure)
+    others, svg, png = plt.get_fignums(), io.StringIO(), io.BytesIO()
+    try:
+        draw(**settings)
+        made = [number for number in plt.get_fignums() if number not in others]
+        if len(made) != 1:
+            raise ValueError(f"draw made {len(made)} figures at {settings}; it must make one new figure")
+        figure = plt.figure(made[0])
+        # The same ids in every build; a figure that was laid out by hand stays so (saving would bring a layout back).
+        with plt.rc_context({"svg.hashsalt": "dlnlib", "figure.constrained_layout.use": False}):
+            figure.savefig(svg, format="svg", metadata={"Date": None})
+            if with_png:
+                figure.savefig(png, format="png")
+    finally:
+        for number in plt.get_fignums():
+            if number not in others:
+                plt.close(number)
     return svg.getvalue(), png.getvalue()

@@ -12,6 +12,7 @@ import zlib
 
 import ipywidgets
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from dlnlib.explore import InteractiveFigure, explore, format_value
@@ -122,6 +123,23 @@ def test_one_frame_for_each_combination_and_no_figure_left_open(grids):
     plt.close(mine)
 
 
+def test_a_figure_of_the_user_is_never_taken_and_none_is_left_when_draw_fails():
+    mine = plt.figure()
+    for made, times in (("0", 0), ("2", 2)):
+        with pytest.raises(ValueError, match=f"draw made {made} figures at .*x.*; it must make one new figure"):
+            explore(lambda x, times=times: [plt.figure() for _ in range(times)], alt="A test.", x=[1])
+        assert plt.get_fignums() == [mine.number]
+
+    def failing(x):
+        plt.figure()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        explore(failing, alt="A test.", x=[1])
+    assert plt.get_fignums() == [mine.number]
+    plt.close(mine)
+
+
 @pytest.mark.parametrize(
     ("start", "expected"),
     [
@@ -198,6 +216,7 @@ def test_values_are_written_as_a_reader_would(value, text):
         ({}, r"explore was given 0 parameters; it takes one to three"),
         ({name: [1] for name in "abcd"}, r"explore was given 4 parameters"),
         ({"a": [1], "b": []}, r"the grid of b was empty; it must hold at least one value"),
+        ({"a": [1], "b": [np.arange(2)]}, r"the grid of b held an array; a slider has single values"),
         ({"a": [1, 2], "start": {"a": 3}}, r"start\['a'\] was 3; it must be one of the values of its grid, \[1, 2\]"),
         ({"a": [1, 2], "start": {"b": 1}}, r"start, labels or play named 'b'; the parameters are \['a'\]"),
         ({"a": [1, 2], "labels": {"c": "C"}}, r"start, labels or play named 'c'; the parameters are \['a'\]"),
