@@ -53,7 +53,8 @@ def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *
     Raises
     ------
     ValueError
-        If an argument is outside the range above.
+        If an argument is outside the range above, or layers and s are so extreme that a time exceeds the largest
+        number, or that the smallest layer ends below the smallest number or 250 decades below its start.
 
     Notes
     -----
