@@ -114,7 +114,7 @@ def explore(
         if any(getattr(value, "shape", ()) for value in grid):
             raise ValueError(f"the grid of {name} held an array; a slider has single values")
         begin = start.get(name, grid[len(grid) // 2])
-        if begin not in grid:
+        if getattr(begin, "shape", ()) or begin not in grid:
             raise ValueError(f"start[{name!r}] was {begin!r}; it must be one of the values of its grid, {grid}")
         chosen[name] = grid.index(begin)
 

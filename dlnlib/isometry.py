@@ -379,7 +379,9 @@ def _graded(factors: Iterable[ArrayLike]) -> tuple[Array, Array, Array, NDArray[
 
 def _scaled(a: Array, rows: Array, columns: Array) -> Array:
     """Return diag(e^-rows) a diag(e^columns)."""
-    return a * np.exp(np.clip(columns - rows[:, None], -745, 700))
+    exponent = columns - rows[:, None]
+    within = np.clip(exponent, -700, 700)
+    return a * np.exp(within) * np.exp(np.clip(exponent - within, -700, 700))  # one exponential might overflow
 
 
 def _angles(x: ArrayLike, n: int) -> tuple[Array, Array, Array]:

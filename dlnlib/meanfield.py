@@ -280,12 +280,14 @@ def _times_mean_square(f: Nonlinearity, phi: Nonlinearity, q: ArrayLike, gain: A
     if (q < 0).any():
         raise ValueError(f"q was {q.min():g}; it must be zero or greater")
     # Nodes begin as dense as phi is steep (fewer can agree and be wrong), and double until two rules agree.
-    steepest = float(np.abs(_slope(phi, np.linspace(0, 3, 61))).max())
+    x = np.linspace(0, 3, 61)
+    steepest = float(np.abs(_slope(phi, x)).max() / max(np.abs(phi(x)).max(), np.finfo(np.float64).tiny))
     wanted, before = 32 * (1 + q.max(initial=0) * steepest**2), np.full(q.shape, np.inf)
     while wanted <= _MOST_NODES:
         z, weights = _hermite(2 ** math.ceil(math.log2(wanted)))
-        mean = np.asarray(f(np.sqrt(q)[..., None] * z) ** 2 @ weights)
-        if (np.abs(mean - before) <= 1e-9 * mean).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.asarray(f(np.sqrt(q)[..., None] * z) ** 2 @ weights)
+        if np.isfinite(mean).all() and (np.abs(mean - before) <= 1e-9 * mean).all():
             with np.errstate(over="ignore"):
                 result = gain * (gain * mean)
             if not np.isfinite(result).all():

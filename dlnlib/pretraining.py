@@ -120,7 +120,10 @@ def greedy(
             dtype=dtype,
         )
         if run.diverged:
-            raise ValueError(f"scale was {scale:g}; layer {len(found.steps) + 1} diverged from weights that large")
+            raise ValueError(
+                f"scale was {scale:g}; from weights that large, on inputs of variances up to {variances[0]:g}, "
+                f"layer {len(found.steps) + 1} diverged"
+            )
         if not np.isfinite(run.reached_at):
             raise ValueError(f"max_steps was {max_steps}; layer {len(found.steps) + 1} needs more for left = {left:g}")
         encoder, decoder = run.weights

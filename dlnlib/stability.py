@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from dlnlib._checks import Array, broadcasting, positive
 from dlnlib.exact import learning_time
-from dlnlib.exact._arguments import at_least, unwrap
+from dlnlib.exact._arguments import at_least, on_the_way, unwrap
 
 
 def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | float, Array | float]:
@@ -58,10 +58,14 @@ def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | flo
     """
     u, s, depth = positive("u", u), positive("s", s), _finite_depth(depth)
     broadcasting(u=u, s=s, depth=depth)
-    a, residual = u ** (1 - 2 / depth), s - u
-    # D u^(2 - 2/D) - (D - 1) u^(1 - 2/D) (s - u), without its cancellation at s / 2
-    along = a * (depth * (2 * u - s) + residual)
-    across = np.where(depth > 1, a * residual, np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):
+        a, residual = u ** (1 - 2 / depth), s - u
+        # D u^(2 - 2/D) - (D - 1) u^(1 - 2/D) (s - u), without its cancellation at s / 2
+        along, across = np.asarray(a * (depth * (2 * u - s) + residual)), a * residual
+    if not np.isfinite(along).all():
+        wrong = np.broadcast_to(u, along.shape)[~np.isfinite(along)][0]
+        raise ValueError(f"u was {wrong:g}; the curvature there must be finite, at this s and depth")
+    across = np.where(depth > 1, across, np.nan)
     return unwrap(along), unwrap(across)
 
 
@@ -128,7 +132,7 @@ def best_learning_rate(s: ArrayLike, depth: ArrayLike) -> Array | float:
     """
     s, depth = positive("s", s), _finite_depth(depth)
     broadcasting(s=s, depth=depth)
-    return unwrap(1 / (depth * s ** (2 - 2 / depth)))
+    return unwrap(1 / _largest_curvature(s, depth))
 
 
 def steps_to_learn(
@@ -181,7 +185,19 @@ def steps_to_learn(
     u, u0 = positive("u", u), positive("u0", u0)
     broadcasting(u=u, s=s, u0=u0, depth=depth, fraction=fraction)
     layers = np.where(np.isinf(depth), 1.0, depth)  # learning_time counts the steps of infinite depth D times over
-    return learning_time(u, s, u0, depth, tau=layers * s ** (2 - 2 / depth) / fraction)
+    # In units of s the curvature at the minimum is D.
+    u = on_the_way("u", u, u0, s)
+    return learning_time(u / s, 1.0, u0 / s, depth, tau=layers / fraction)
+
+
+def _largest_curvature(s: Array, depth: Array) -> Array:
+    """Return the curvature at the minimum, D s^(2 - 2/D)."""
+    with np.errstate(over="ignore"):
+        curvature = np.asarray(depth * s ** (2 - 2 / depth))
+    if not ((curvature > 1e-300) & (curvature < 1e300)).all():
+        wrong = curvature[~((curvature > 1e-300) & (curvature < 1e300))][0]
+        raise ValueError(f"s and depth made the curvature D s^(2 - 2/D) {wrong:g}; it must be between 1e-300 and 1e300")
+    return curvature
 
 
 def _finite_depth(depth: ArrayLike) -> Array:

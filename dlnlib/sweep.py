@@ -229,7 +229,7 @@ def _read(file: Path, name: str) -> dict[str, Any]:
     for number, line in enumerate([*whole, *([last] if last else [])], start=1):
         try:
             record = json.loads(line)
-            owner, key, result = record["function"], _key(record["point"]), record["result"]
+            owner, key, result = record["function"], _key(_point("point", record["point"])), record["result"]
         except (ValueError, TypeError, KeyError, RecursionError):
             torn = number > len(whole) and (line.startswith(beginning) or beginning.startswith(line))
             if torn:
@@ -258,7 +258,7 @@ def _point(name: str, point: Mapping[str, Any]) -> dict[str, Any]:
 def _key(point: Mapping[str, Any]) -> str:
     try:
         return json.dumps(point, sort_keys=True, default=_plain)
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"points held {_checks.shown(point)} ({error}); they must be what JSON can hold") from None
 
 

@@ -156,6 +156,8 @@ class Task:
             except np.linalg.LinAlgError:
                 raise ValueError("sigma_xx had an eigenvalue below zero; a correlation matrix must not") from None
             object.__setattr__(self, "sigma_xx", sigma_xx)
+        if not np.isfinite(self._explained):
+            raise ValueError(f"sigma_yx held entries up to {np.abs(sigma_yx).max():g}; their squares must be finite")
         trace_yy = self._explained if self.trace_yy is None else float(finite("trace_yy", self.trace_yy, ndim=0))
         if trace_yy < self._explained * (1 - 1e-8):
             raise ValueError(
@@ -184,7 +186,12 @@ class Task:
         x, y = finite("x", x, ndim=2), finite("y", y, ndim=2)
         if len(x) != len(y):
             raise ValueError(f"x held {len(x)} examples and y {len(y)}; they must hold the same number")
-        return cls(y.T @ x / len(x), x.T @ x / len(x), float(np.sum(y**2) / len(x)), len(x))
+        with np.errstate(over="ignore", invalid="ignore"):
+            moments = y.T @ x / len(x), x.T @ x / len(x), np.sum(y**2) / len(x)
+        for name, samples, moment in (("x", x, moments[1]), ("y", y, moments[2])):
+            if not np.isfinite(moment).all():
+                raise ValueError(f"{name} held entries up to {np.abs(samples).max():g}; their squares must be finite")
+        return cls(*moments[:2], float(moments[2]), len(x))
 
     @property
     def n_in(self) -> int:
@@ -295,7 +302,8 @@ class Task:
     def _explained(self) -> float:
         """Mean squared length of what a linear map can predict of the targets."""
         correlation = self.sigma_yx if self.sigma_xx is None else self.sigma_yx @ self._whitening.forward.T
-        return float(np.sum(correlation**2))
+        with np.errstate(over="ignore"):
+            return float(np.sum(correlation**2))
 
     def with_inputs(self, linear_map: ArrayLike) -> Task:
         """Return the task on the inputs z = linear_map @ x, for linear_map of shape (n_z, n_in).

@@ -44,6 +44,7 @@ from dlnlib import (
 
 # What is bad, by kind of argument.
 NO_NUMBERS = ["two", "1.5", b"1", 1j, None, {}, object(), np.array([1, None]), np.array(["1"], object), [[1], [1, 2]]]
+NO_NUMBERS += [np.ma.masked_array([1.0, 2.0], [False, True])]
 NOT_FINITE = [math.nan, math.inf, -math.inf, [1.0, math.nan]]
 NOT_POSITIVE = [0, -1, [1.0, 0.0], [1.0, -1e-300]]
 MISFIT = [[1.0] * 3]  # where the good values have shape (2,)

@@ -1,6 +1,7 @@
 """Every public name of `dlnlib` is documented, with an example that doctest runs."""
 
 import inspect
+import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -37,3 +38,15 @@ def test_every_fault_has_exactly_one_place():
         if (ROOT / fault["file"]).read_text(encoding="utf-8").count(fault["old"]) != 1
     ]
     assert stale == []
+
+
+def test_every_mutant_that_is_explained_is_one_of_this_code():
+    text = (ROOT / "tests/mutants.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\S+\.py)`, `[^|]+` \| (.+) \| [^|]+ \|$", text, re.MULTILINE)
+    stale = [
+        f"{file}: {old}"
+        for file, mutations in rows
+        for old in re.findall(r"`([^`]+)` to `[^`]*`", mutations.replace("\\|", "|"))
+        if old not in " ".join((ROOT / "dlnlib" / file).read_text(encoding="utf-8").split())
+    ]
+    assert len(rows) > 50 and stale == []

@@ -88,6 +88,7 @@ def test_unbalanced_layers_at_every_scale_and_beside_the_stable_manifold(a0, rat
     """The closed forms with 700 digits, so that nothing that cancels there matters."""
     a0, b0, s = a0 * 10.0**scale, a0 * ratio * 10.0**scale, 10.0**strength
     assume(a0 + b0 != 0 and max(abs(a0), abs(b0)) < 1e149 * math.sqrt(s))
+    assume(b0 == 0 or abs(b0) > 1e-303 * math.sqrt(s))
     with mp.workdps(700):
         p0, n0 = mp.mpf(a0) + mp.mpf(b0), mp.mpf(a0) - mp.mpf(b0)
         c = p0 * n0
@@ -102,6 +103,25 @@ def test_unbalanced_layers_at_every_scale_and_beside_the_stable_manifold(a0, rat
         when = mp.log((top - p0**2) * (until + c**2 / top) / ((top - until) * (p0**2 + c**2 / top))) / r
     np.testing.assert_allclose(exact.unbalanced_mode(t, s, a0, b0), expected, rtol=1e-12)
     np.testing.assert_allclose(exact.unbalanced_time(u, s, a0, b0), float(when), rtol=1e-12)
+
+
+def test_times_that_are_finite_although_their_parts_are_not():
+    assert math.isclose(exact.unbalanced_time(0.5e-100, 1e-100, 1.0, 0.0, 1e250), math.log(2) * 1e250, rel_tol=1e-12)
+    assert exact.unbalanced_time(0.0, 1e-100, 1.0, 0.0, 1e250) == 0
+    assert exact.unbalanced_time(1e157, 1e157, 1e-205, -1e-5, 1e-213) == math.inf
+    layers = exact.unbalanced_mode(
+        5e-324, 2.65e56, -7.31883942097277e276, 7.318843988380645e276, 5.5e-57, input_variance=2.5e-240
+    )
+    assert layers[0] > 0 and layers[1] < 7e276  # far from where it began, in no time
+    small = exact.unbalanced_mode(7.14e238, 1.244e65, 6.167e-268, 6.167e-268, 7.7e-21)
+    np.testing.assert_allclose(small, math.sqrt(1.244e65), rtol=1e-14)
+
+
+def test_a_product_at_the_start_that_overflows():
+    """From infinitely far above, u = s / (1 - exp(-2 s t)): it is 2 s at t = ln 2 / (2 s)."""
+    s, layer = 1e200, 3e170
+    time = exact.unbalanced_time(2 * s, s, layer, layer)
+    assert math.isclose(time, math.log(2) / (2 * s), rel_tol=1e-12)
 
 
 def test_unbalanced_mode_is_the_sigmoid_when_balanced():
@@ -202,6 +222,32 @@ def test_layered_mode_at_every_scale(layers0, unit):
     np.testing.assert_allclose(scaled, expected, rtol=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("layers0", "expected"),  # at t = 1, from layers too small to move each other but in their linear growth
+    [
+        ([-1e-64, 1e-20], [1e-20 * math.sinh(1), 1e-20 * math.cosh(1)]),
+        ([-1e-70] + [0.02] * 8, [0.02**8] + [0.02] * 8),
+        ([-1e-80, 1e-3, 1e-3, 1e-3], [1e-9, 1e-3, 1e-3, 1e-3]),
+        ([2e159] * 3, exact.layered_mode(1.0, 1.0, [2e70] * 3)),
+        ([1e60, 1.1e60, 3e60], [1 / math.sqrt(0.21 * 8) * 1e-120, math.sqrt(0.21) * 1e60, math.sqrt(8) * 1e60]),
+    ],
+)
+def test_layered_mode_where_times_or_strengths_are_almost_too_small_for_a_double(layers0, expected):
+    np.testing.assert_allclose(exact.layered_mode(1.0, 1.0, layers0), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("layers0", [[0.5], [0.1, 0.1], [0.1, 0.2, 0.3]])
+@pytest.mark.parametrize("t", [5e-324, 1e-315])
+def test_layered_mode_at_the_smallest_times(t, layers0):
+    np.testing.assert_allclose(exact.layered_mode(t, 1.0, layers0), layers0, rtol=1e-15)
+
+
+def test_a_minimum_many_decades_below_the_start():
+    layers = [3.7e11, 3.9e11, 7.5e11, 4.8e4, 9.5e10, 6.2e10, 2e-6, 1.7e-11]
+    end = exact.layered_mode(math.inf, 0.7228214365253286, layers)
+    assert math.isclose(np.prod(end), 0.7228214365253286, rel_tol=1e-12)
+
+
 def test_layered_mode_that_starts_at_zero_beside_tiny_layers():
     layers = exact.layered_mode([0.0, 1.0, math.inf], 1, [0, 1e-9, 1e-9])  # warnings are errors
     np.testing.assert_allclose(layers[1], [1e-18, 1e-9, 1e-9], rtol=1e-12)
@@ -258,7 +304,7 @@ def test_five_newton_steps_find_the_layers(monkeypatch, layers0):
 
 def test_a_leg_says_so_if_newton_does_not_converge(monkeypatch):
     monkeypatch.setattr(_leg, "_MAX_STEPS", 1)
-    with pytest.raises(RuntimeError, match="had not converged after 1 Newton steps"):
+    with pytest.raises(ValueError, match="less extreme, for 1 Newton steps must find the position"):
         exact.layered_mode([0.3, 3.0], 1.0, [0.1, 0.2, 0.3])
 
 
@@ -270,14 +316,19 @@ def test_a_leg_says_so_if_newton_does_not_converge(monkeypatch):
         (lambda: exact.unbalanced_mode(1, 1, math.nan, 1), r"a0 held NaN"),
         (
             lambda: exact.unbalanced_mode([0, 1, math.inf], 1, 1e160, 0.5),
-            r"a0 was 1e\+160 .* at most 1e\+150 sqrt\(s / input_variance\)",
+            r"a0 was 1e\+160; in units of sqrt\(s / input_variance\) it must be zero or between 1e-304 and 1e\+150",
         ),
         (lambda: exact.unbalanced_mode(1, 1e300, 1, 1, input_variance=1e-300), r"s / input_variance was inf"),
         (lambda: exact.layered_mode(1, 1, [1, 1], 1e-200, input_variance=1e200), r"tau / input_variance was 0"),
         (lambda: exact.layered_mode(1, 1, [0.4] * 1000), r"layers0 were 1, 0.4, 0.4 at 1000 layers; .* less extreme"),
         (lambda: exact.layered_mode(1, 1, [1e20] * 20 + [1.0]), r"must be less extreme, .* must not end below"),
+        (
+            lambda: exact.layered_mode([1e-300], 1, [1e160, 1e160]),
+            r"must be less extreme, for times must not fall below",
+        ),
         (lambda: exact.layered_mode(1, 1e-280, [1.0, 0.1]), r"must be less extreme, .* must not shrink that far"),
-        (lambda: exact.unbalanced_time(0.5, 4, 0.5, -1e151), r"b0 was 1e\+151 in magnitude"),
+        (lambda: exact.unbalanced_mode(1, 1e60, 0.0, [0.0, 1e-276]), r"b0 was 1e-276; in units of .* between 1e-304"),
+        (lambda: exact.unbalanced_time(0.5, 4, 0.5, -1e151), r"b0 was -1e\+151; in units of"),
         (lambda: exact.unbalanced_mode(1, 1, 1, "b"), r"b0 was 'b'"),
         (lambda: exact.unbalanced_mode(1, 1, 1, 1, tau=-1), r"tau was -1"),
         (lambda: exact.unbalanced_time(2, 1, 0.1, 0.1), r"u was 2; it must lie on the way from 0.01"),

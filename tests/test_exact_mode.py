@@ -271,6 +271,15 @@ def test_every_start_that_is_allowed_arrives(depth, exponent, gap, factor):
         )
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-160, 1e100, 1e140])
+def test_the_unit_of_strength_does_not_matter_at_infinite_depth(scale):
+    t = np.array([0.01, 1.0, 10.0]) / scale
+    expected = scale * exact.mode_strength(t * scale, 1.0, 0.1, math.inf)
+    np.testing.assert_allclose(exact.mode_strength(t, scale, 0.1 * scale, math.inf, scale), expected, rtol=1e-12)
+    time = exact.learning_time(0.5 * scale, scale, 0.1 * scale, math.inf, scale)
+    assert math.isclose(time, exact.learning_time(0.5, 1.0, 0.1, math.inf) / scale, rel_tol=1e-12)
+
+
 def test_economised_series_are_the_powers():
     """Made when the module is imported, before anything could go wrong in a test."""
     z = np.linspace(0, 0.5, 101)
@@ -331,6 +340,12 @@ def test_economised_series_are_the_powers():
         (lambda: exact.mode_strength(1, 1, 1e-91, 3), r"u0 was 1e-91 of .* this depth it must be between 1e-90 and"),
         (lambda: exact.learning_time(10, 1, 2.1e20, input_variance=0.5), r"u0 was 1.05e\+20 of .* 1e\+20 of it"),
         (lambda: exact.half_time(1, 1e-200), r"u0 was 1e-200 of .* between 1e-100"),
+        (lambda: exact.mode_strength(0, 1e200, 1e199, math.inf), r"s, tau and depth made the rate .* inf; it must be"),
+        (
+            lambda: exact.learning_time(1e-200, 3e-200, 1e-201, math.inf),
+            r"s, tau and depth made the rate .* 0; it must",
+        ),
+        (lambda: exact.half_time(1, 0.1, input_variance=5e-324), r"s / input_variance was inf"),
         (lambda: exact.mode_strength(1, 1e300, 1, input_variance=1e-300), r"s / input_variance was inf"),
         (lambda: exact.mode_strength(1, 1, 1, tau=1e-300, input_variance=1e300), r"tau / input_variance was 0"),
         (lambda: exact.half_time([100.0, 1.0], [10.0, 2.0]), r"u0 was 2; it must be below 0.5"),

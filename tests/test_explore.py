@@ -217,6 +217,7 @@ def test_values_are_written_as_a_reader_would(value, text):
         ({name: [1] for name in "abcd"}, r"explore was given 4 parameters"),
         ({"a": [1], "b": []}, r"the grid of b was empty; it must hold at least one value"),
         ({"a": [1], "b": [np.arange(2)]}, r"the grid of b held an array; a slider has single values"),
+        ({"a": [1, 2], "start": {"a": np.arange(2)}}, r"start\['a'\] was array\(\[0, 1\]\); it must be one of"),
         ({"a": [1, 2], "start": {"a": 3}}, r"start\['a'\] was 3; it must be one of the values of its grid, \[1, 2\]"),
         ({"a": [1, 2], "start": {"b": 1}}, r"start, labels or play named 'b'; the parameters are \['a'\]"),
         ({"a": [1, 2], "labels": {"c": "C"}}, r"start, labels or play named 'c'; the parameters are \['a'\]"),

@@ -260,6 +260,22 @@ def test_logarithms_of_the_largest_and_smallest_factors(exponents):
         np.testing.assert_allclose(np.exp(logarithms(scaled) - expected), 1, rtol=1e-10)
 
 
+@pytest.mark.parametrize("least", [1e-304, 1e-310, 3e-320])
+def test_logarithms_of_one_factor_that_spans_all_numbers(least):
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((2, 2))).Q
+    for factors, expected in (([np.diag([1.0, least])], [0, math.log(least)]), ([np.diag([7.0, least]), turn], None)):
+        expected = expected or [math.log(7), math.log(least)]
+        np.testing.assert_allclose(isometry.log_singular_values(factors), expected, rtol=1e-13, atol=1e-14)
+
+
+def test_variances_do_not_depend_on_the_unit_of_phi():
+    for unit in (1e-100, 40.0, 1e100):
+        mean = meanfield.variance_map(1.0, 1.0, lambda x, unit=unit: unit * np.tanh(x))
+        assert math.isclose(mean, unit**2 * meanfield.variance_map(1.0, 1.0), rel_tol=1e-12)
+    with pytest.raises(ValueError, match="q was 1; at this variance"):
+        meanfield.variance_map(1.0, 1.0, lambda x: 1e155 * np.tanh(x))
+
+
 def test_slopes_by_differences():
     x = np.linspace(-6, 6, 101)
     for phi, slope in ((lambda x: np.tanh(x), 1 / np.cosh(x) ** 2), (np.arctan, 1 / (1 + x**2))):

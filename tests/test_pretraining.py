@@ -253,7 +253,7 @@ IDLE = Task(np.zeros((2, 3)), np.eye(3), 1.0)
         (lambda: pretraining.greedy(TASK, [3, 2], rng=0, fraction=2), r"fraction was 2; it must be less than one"),
         (lambda: pretraining.greedy(TASK, [3, 2], rng=0, scale=-1), r"scale was -1; it must be greater than zero"),
         (lambda: pretraining.greedy(TASK, [3, 2], rng=0, max_steps=0), r"max_steps was 0"),
-        (lambda: pretraining.greedy(TASK, [3, 2], rng=0, scale=50.0), r"scale was 50; layer 1 diverged"),
+        (lambda: pretraining.greedy(TASK, [3, 2], rng=0, scale=50.0), r"scale was 50; .* layer 1 diverged"),
         (lambda: pretraining.greedy(TASK, [3, 2], rng=0, max_steps=5), r"max_steps was 5; layer 1 needs more for"),
         (lambda: pretraining.greedy(DEAD, [3, 2], rng=0), r"sigma_xx was zero"),
         (lambda: pretraining.limit(TASK, [2, 3], rng=0), r"widths was \[2, 3\]"),

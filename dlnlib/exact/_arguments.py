@@ -19,7 +19,7 @@ def at_least(name: str, value: ArrayLike, lowest: float) -> Array:
 
 def over_variance(s: Array, tau: Array, variance: Array) -> tuple[Array, Array]:
     """Return s / lambda and tau / lambda, which must be numbers that floating point can hold."""
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore"):
         quotients = s / variance, tau / variance
     for name, quotient in zip(("s", "tau"), quotients, strict=True):
         outside = ~((quotient >= np.finfo(np.float64).tiny) & np.isfinite(quotient))

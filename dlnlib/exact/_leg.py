@@ -11,6 +11,8 @@ from dlnlib._checks import Array
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _TOLERANCE = 1e-12  # of a panel in one piece; its halves, which are kept, agree to rounding
+_NEGLIGIBLE = 1e-17  # of the time that has passed
+_FINEST = 1e-9  # panel, in units of v: nothing that happens is faster
 _LAST = 600.0  # in v: what then remains of the way is a factor 1e-260
 _MAX_STEPS = 60
 
@@ -31,7 +33,11 @@ class Leg:
             whole, first, second = self._time(np.array([start, start, middle]), np.array([stop, middle, stop]))
             if not math.isfinite(whole):
                 raise ArithmeticError("times must not exceed the largest number")
-            if abs(first + second - whole) > _TOLERANCE * whole and start < middle < stop:
+            # Rounding of a panel does not matter beside the time that has passed.
+            allowed = max(_TOLERANCE * whole, _NEGLIGIBLE * times[-1])
+            if abs(first + second - whole) > allowed and start < middle < stop:
+                if width < _FINEST * start:
+                    raise ArithmeticError("times must not fall below the smallest number")
                 width /= 2
                 continue
             edges += [middle, stop]
@@ -54,9 +60,11 @@ class Leg:
             inside = (newton >= low) & (newton <= high)
             step = np.where(inside, newton, (low + high) / 2) - v
             v = v + step
-            if (np.abs(step) <= 1e-10 * v).all():  # what is left of the error is about its square
+            if (
+                np.abs(step) <= 1e-10 * v + np.finfo(np.float64).tiny
+            ).all():  # what is left of the error is about its square
                 return np.where(t > self.duration, np.inf, v)
-        raise RuntimeError(f"the position on a trajectory had not converged after {_MAX_STEPS} Newton steps")
+        raise ArithmeticError(f"{_MAX_STEPS} Newton steps must find the position on the trajectory")
 
     def _time(self, start: Array, stop: Array) -> Array:
         """Return the time from `start` to `stop` by one Gauss-Legendre rule."""

@@ -43,7 +43,8 @@ class Path:
         self.series = Series(self.q)
         self.low0, at_start = self.series.low(np.minimum(self.xi0, 0.5)), self.series.high(np.minimum(self.gap0, 0.5))
         self.high0 = np.where(self.xi0 < 0.5, self.low0 + np.log1p(-np.minimum(self.xi0, 0.5)), at_start)
-        self.rate = np.where(np.isinf(depth), 1.0, depth) * s ** (1 + self.m) / tau  # T / t
+        with np.errstate(over="ignore"):
+            self.rate = np.where(np.isinf(depth), 1.0, depth) * (s**self.m * (s / tau))  # T / t
 
     def arrival(self) -> Array:
         """Return a T by which no gap is left, with room to spare."""

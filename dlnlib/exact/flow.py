@@ -151,12 +151,13 @@ def balanced_flow(
     >>> flow.ntk.shape
     (3, 4, 4)
     """
-    times = finite("t", at_least("t", t, 0)) / positive("tau", tau, ndim=0)
+    times, constant = finite("t", at_least("t", t, 0)), positive("tau", tau, ndim=0)
     sigma, first, second = two_layers(sigma_yx, w1, w2)
     n_in, hidden = sigma.shape[1], first.shape[0]
     imbalance = _imbalance(first, second, float(positive("tolerance", tolerance, ndim=0)))
     values, basis = _eigenbasis(sigma, imbalance)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        times = times / constant
         late = ~np.isfinite(2 * np.abs(values).max() * times)
     if late.any():
         raise ValueError(

@@ -185,12 +185,14 @@ def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
     """
     sigma, first, second = two_layers(sigma_yx, w1, w2)
     (n_out, n_in), hidden = sigma.shape, first.shape[0]
-    residual = sigma - second @ first
+    with np.errstate(over="ignore", invalid="ignore"):
+        residual, of_first, of_second = sigma - second @ first, first @ first.T, second.T @ second
+    for name, product in (("w1", of_first), ("w2", of_second), ("sigma_yx, w1 and w2", residual)):
+        if not np.isfinite(product).all():
+            raise ValueError(f"{name} held numbers so large that products overflow; these must be finite")
     mixed = np.einsum("oh,ki->hiok", second, first) - np.einsum("oi,hk->hiok", residual, np.eye(hidden))
     mixed = mixed.reshape(hidden * n_in, n_out * hidden)
-    return np.block(
-        [[np.kron(second.T @ second, np.eye(n_in)), mixed], [mixed.T, np.kron(np.eye(n_out), first @ first.T)]]
-    )
+    return np.block([[np.kron(of_second, np.eye(n_in)), mixed], [mixed.T, np.kron(np.eye(n_out), of_first)]])
 
 
 def _singular_values(given: ArrayLike) -> Array:
@@ -203,6 +205,9 @@ def _singular_values(given: ArrayLike) -> Array:
             f"sigma_yx was {shown(given)}; "
             "it must be a matrix, or a list of singular values, zero or positive, and not empty"
         )
+    with np.errstate(over="ignore"):
+        if not np.isfinite(values @ values):
+            raise ValueError(f"sigma_yx held {values.max():g}; squares must be finite")
     return values
 
 

@@ -83,7 +83,7 @@ def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *
     # The square roots of k_l, which do not overflow
     offsets = np.sqrt(np.abs(others) - abs(z0)) * np.sqrt(np.abs(others) + abs(z0))
     try:
-        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             z = _smallest_layer(t.ravel() * (s / tau), z0, offsets, s)
     except ArithmeticError as error:
         sizes = ", ".join(f"{size:g}" for size in (s, np.abs(layers).min(), np.abs(layers).max()))
@@ -124,7 +124,7 @@ def _minimum(offsets: Array, s: float) -> float:
     low = high * math.exp(-log_excess(high)) * (1 - 1e-9)
     if not 0 < low <= high < math.inf:
         raise ArithmeticError("the smallest layer must not end below the smallest number")
-    return float(brentq(log_excess, low, high, xtol=1e-300, rtol=8.9e-16))
+    return float(brentq(log_excess, low, high, xtol=1e-300, rtol=8.9e-16, maxiter=10_000))
 
 
 def _leg(start: float, end: float, offsets: Array, s: float, until: float) -> Leg:
@@ -143,6 +143,8 @@ def _leg(start: float, end: float, offsets: Array, s: float, until: float) -> Le
         lost = np.minimum(distance[..., None] / at_end * ((z + end)[..., None] / at_end), 1.0)
         log_product = np.log1p(-lost).sum(axis=-1) / 2 + np.log1p(-(1 - start / end) * remaining)
         residual = np.where(log_product > 1, 1 - z / s * gain, -np.expm1(log_product))
-        return np.asarray(remaining / residual * (end - start) / gain)
+        # Neither a large residual, far from the end, nor a small one near it makes these quotients overflow.
+        far, near = distance / gain / residual, remaining / residual * (end - start) / gain
+        return np.asarray(np.where(log_product > 1, far, near))
 
     return Leg(time_per_v, until)

@@ -81,6 +81,7 @@ def mode_strength(
     end, unit = over_variance(s, tau, variance)
     _resolved(u0, end, depth)
     path = Path(end, u0, depth, unit)
+    _held(path.rate)
     with np.errstate(over="ignore"):
         target = t * path.rate
         arrived = target >= path.arrival()
@@ -142,6 +143,7 @@ def learning_time(
     _resolved(u0, end, depth)
     u = on_the_way("u", u, u0, end)
     path = Path(end, u0, depth, unit)
+    _held(path.rate)
     with np.errstate(divide="ignore", invalid="ignore"):
         delta = np.where(u == u0, 0.0, np.log1p(end / u0 * (np.abs(u - u0) / np.abs(end - u))))
     growth = np.log1p(np.abs(u - u0) / np.minimum(u, u0))
@@ -186,7 +188,7 @@ def half_time(
     """
     s, start, variance = positive("s", s), positive("u0", u0, _SADDLE), positive("input_variance", input_variance)
     broadcasting(s=s, u0=start, input_variance=variance)
-    half = s / variance / 2
+    half = over_variance(s, positive("tau", tau), variance)[0] / 2
     beyond = start >= half
     if beyond.any():
         wrong, bound = (np.broadcast_to(array, beyond.shape)[beyond][0] for array in (start, half))
@@ -196,7 +198,7 @@ def half_time(
 
 def _resolved(u0: Array, end: Array, depth: Array) -> None:
     """Refuse a start from which the plateau lasts longer than extended precision, or that is out of all proportion."""
-    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):
         ratio = u0 / end
         least = np.maximum(1e-100, 1e-30 ** (1 / np.maximum(1 - 2 / depth, 0.0)))
     outside = (ratio < least) | (ratio > _MOST)
@@ -205,4 +207,14 @@ def _resolved(u0: Array, end: Array, depth: Array) -> None:
         raise ValueError(
             f"u0 was {wrong:g} of the final strength s / input_variance; "
             f"at this depth it must be between {bound:.3g} and {_MOST:g} of it"
+        )
+
+
+def _held(rate: Array) -> None:
+    """Refuse a rate that floating point cannot hold."""
+    outside = ~((rate >= np.finfo(np.float64).tiny) & np.isfinite(rate))
+    if outside.any():
+        raise ValueError(
+            f"s, tau and depth made the rate D (s / input_variance)^(2 - 2/D) input_variance / tau "
+            f"{rate[outside][0]:g}; it must be between 1e-307 and 1e308"
         )

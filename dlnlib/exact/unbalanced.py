@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnlib._checks import Array, broadcasting, finite, positive
 from dlnlib.exact._arguments import at_least, on_the_way, over_variance, unwrap
 
-_LARGEST = 1e150  # in units of sqrt(s / lambda)
+_SMALLEST, _LARGEST = 1e-304, 1e150  # in units of sqrt(s / lambda)
 
 
 def unbalanced_mode(
@@ -36,7 +36,7 @@ def unbalanced_mode(
     s : array_like
         Singular value of the input-output correlation; positive.
     a0, b0 : array_like
-        Layer strengths at time zero; any numbers up to 1e150 sqrt(s / lambda) in magnitude.
+        Layer strengths at time zero; zero, or from 1e-304 to 1e150 times sqrt(s / lambda) in magnitude.
     tau, input_variance : array_like
         Time constant and input variance lambda, as in `mode_strength`; positive.
 
@@ -72,8 +72,9 @@ def unbalanced_mode(
     k = np.abs(p0) * np.abs(n0)  # |c|
     r = np.hypot(k, 2 * s)
     top, root = 2 * s + r, np.sqrt(2 * s + r)
+    (time, power), (constant, tau_power) = np.frexp(t), np.frexp(tau)
     with np.errstate(over="ignore"):
-        exponent = r * np.ldexp(t / tau, 2 * unit)
+        exponent = np.ldexp(r * (time / constant), power - tau_power + 2 * unit)
     decay, rise = np.exp(-exponent), -np.expm1(-exponent)
     numerator = np.hypot(np.hypot(root, n0 * np.sqrt(rise)), k / root * np.sqrt(decay))
     denominator = np.hypot(np.hypot(p0 * np.sqrt(rise), k / root), root * np.exp(-exponent / 2))
@@ -84,7 +85,8 @@ def unbalanced_mode(
     small0 = np.where(a_leads, b0, a0)
     lift = 2 * s * (1 + 2 * s / (r + k)) + k * (1 + k / top) * decay
     weight = np.where(p0 == 0, 1.0, numerator * denominator)
-    driven, carried = 2 * s * np.abs(n0) * rise / weight, small0 * (lift / weight)
+    with np.errstate(over="ignore"):
+        driven, carried = 2 * s * np.abs(n0) * rise / weight, small0 * (lift / weight)
     aligned, difference = np.sign(p0) * driven + carried, np.where(a_leads, p - n, p + n) / 2
     # Of the two forms, the one whose terms are smaller loses less to rounding.
     small = np.where(driven + np.abs(carried) < np.abs(p), aligned, difference)
@@ -134,10 +136,10 @@ def unbalanced_time(
     broadcasting(u=u, s=s, a0=a0, b0=b0, tau=tau, input_variance=variance)
     s, tau = over_variance(s, tau, variance)
     stable = a0 + b0 == 0
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore"):
         u = on_the_way("u", u, a0 * b0, np.where(stable, 0.0, s))
         unit, s, a0, b0 = _scaled(s, a0, b0)
-        u, tau = np.ldexp(u, -2 * unit), np.ldexp(tau, -2 * unit)
+        u = np.ldexp(u, -2 * unit)
     u0 = a0 * b0
     c = (a0 - b0) * (a0 + b0)
     r, top, start = np.hypot(c, 2 * s), 2 * s + np.hypot(c, 2 * s), (a0 + b0) ** 2
@@ -151,17 +153,20 @@ def unbalanced_time(
         ahead = ratio / root / root  # where it overflows, its logarithm does not
         rising = np.where(np.isfinite(ahead), np.log1p(ahead), np.log(ratio) - 2 * np.log(root))
         falling = np.log1p(s / (s - u0) * ((u - u0) / np.abs(u)))
-    return unwrap(np.where(u == u0, 0.0, tau / r * np.where(stable, falling, rising)))
+        progress = np.where(u == u0, 0.0, np.where(stable, falling, rising))
+        return unwrap(np.ldexp(tau * (progress / r), -2 * unit))
 
 
 def _scaled(s: Array, a0: Array, b0: Array) -> tuple[NDArray[np.int_], Array, Array, Array]:
     """Return an exponent, and s, a0 and b0 in units of two to this power in which s is about one."""
     unit = np.frexp(s)[1] // 2
     for name, layer in (("a0", a0), ("b0", b0)):
-        too_large = np.abs(layer) > _LARGEST * np.sqrt(s)
-        if too_large.any():
-            largest = np.abs(np.broadcast_to(layer, too_large.shape)[too_large]).max()
+        size = np.abs(layer) / np.sqrt(s)
+        outside = (size > _LARGEST) | ((size < _SMALLEST) & (layer != 0))
+        if outside.any():
+            wrong = np.broadcast_to(layer, outside.shape)[outside][0]
             raise ValueError(
-                f"{name} was {largest:g} in magnitude; it must be at most {_LARGEST:g} sqrt(s / input_variance)"
+                f"{name} was {wrong:g}; in units of sqrt(s / input_variance) "
+                f"it must be zero or between {_SMALLEST:g} and {_LARGEST:g} in magnitude"
             )
     return unit, np.ldexp(s, -2 * unit), np.ldexp(a0, -unit), np.ldexp(b0, -unit)
