@@ -68,8 +68,8 @@ def gradient_descent(
         learning rates takes the steps of the fastest alone.
     overwrite_weights : bool
         Allow training to take place in the arrays of `weights` themselves, which saves a copy of the network; they
-        are copied all the same if torch cannot use them (another dtype or device, a batch made by broadcasting) or if
-        they share memory with one another.
+        are copied all the same if torch cannot use them (another dtype or device, a batch made by broadcasting), and
+        so are all but the first of layers that share memory.
     dtype, device
         Where and in which precision torch computes; float64 on the CPU unless told.
 
@@ -252,7 +252,7 @@ def _prepare(
     for i, w in enumerate(arrays):
         shape = (n_runs, *w.shape[-2:])
         usable = w.flags.writeable and w.size == math.prod(shape) and min(w.strides) >= 0
-        shared = any(np.may_share_memory(w, other) for other in arrays[:i] + arrays[i + 1 :])
+        shared = any(np.may_share_memory(w, other) for other in arrays[:i])
         if overwrite and usable and not shared:
             layers.append(torch.as_tensor(w.reshape(shape), dtype=dtype, device=device))
         else:
@@ -264,7 +264,7 @@ def _computes(dtype: torch.dtype, device: str | torch.device) -> bool:
     """Can torch multiply matrices of this kind there, and give back the result?"""
     try:
         one = torch.ones((1, 1, 1), dtype=dtype, device=device)
-        return (one @ one).to("cpu", torch.float64).item() == 1
+        return (one @ one).item() == 1
     except (AssertionError, RuntimeError, TypeError):
         return False
 

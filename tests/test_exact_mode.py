@@ -335,6 +335,7 @@ def test_economised_series_are_the_powers():
             lambda: exact.half_time(1, 0.5),
             r"u0 was 0.5; it must be below 0.5, half the final strength",
         ),
+        (lambda: exact.mode_strength(1, 1e-300, [1e-300, 1e300]), r"u0 was inf of the final strength"),
         (lambda: exact.mode_strength(1, 1, 1e-101, 2), r"u0 was 1e-101 of .* between 1e-100 and 1e\+20"),
         (lambda: exact.mode_strength(1, [1.0, 1e10], 1e-21, 1000), r"u0 was 1e-31 of .* between 8.71e-31 and"),
         (lambda: exact.mode_strength(1, 1, 1e-91, 3), r"u0 was 1e-91 of .* this depth it must be between 1e-90 and"),

@@ -20,13 +20,13 @@ def at_least(name: str, value: ArrayLike, lowest: float) -> Array:
 def over_variance(s: Array, tau: Array, variance: Array) -> tuple[Array, Array]:
     """Return s / lambda and tau / lambda, which must be numbers that floating point can hold."""
     with np.errstate(over="ignore"):
-        quotients = s / variance, tau / variance
-    for name, quotient in zip(("s", "tau"), quotients, strict=True):
+        of_s, of_tau = s / variance, tau / variance
+    for name, quotient in (("s", of_s), ("tau", of_tau)):
         outside = ~((quotient >= np.finfo(np.float64).tiny) & np.isfinite(quotient))
         if outside.any():
             wrong = np.broadcast_to(quotient, outside.shape)[outside][0]
             raise ValueError(f"{name} / input_variance was {wrong:g}; it must be between 1e-307 and 1e308")
-    return quotients
+    return of_s, of_tau
 
 
 def on_the_way(name: str, value: Array, start: Array, end: Array) -> Array:
