@@ -19,6 +19,9 @@ from dlnlib.exact._arguments import unwrap
 from dlnlib.initialization import orthogonal
 
 
+_EXPONENT = 700.0  # of which the exponential is a number; twice this takes two of them
+
+
 def random_factors(width: int, n: int, rng: int | np.random.Generator, kind: str = "gaussian") -> Iterator[Array]:
     """Draw n matrices of shape (width, width), one at a time: "gaussian" of variance 1 / width, or "orthogonal".
 
@@ -380,8 +383,8 @@ def _graded(factors: Iterable[ArrayLike]) -> tuple[Array, Array, Array, NDArray[
 def _scaled(a: Array, rows: Array, columns: Array) -> Array:
     """Return diag(e^-rows) a diag(e^columns)."""
     exponent = columns - rows[:, None]
-    within = np.clip(exponent, -700, 700)
-    return a * np.exp(within) * np.exp(np.clip(exponent - within, -700, 700))  # one exponential might overflow
+    within = np.clip(exponent, -_EXPONENT, _EXPONENT)
+    return a * np.exp(within) * np.exp(np.clip(exponent - within, -_EXPONENT, _EXPONENT))
 
 
 def _angles(x: ArrayLike, n: int) -> tuple[Array, Array, Array]:

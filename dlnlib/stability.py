@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from dlnlib._checks import Array, broadcasting, positive
 from dlnlib.exact import learning_time
-from dlnlib.exact._arguments import at_least, on_the_way, unwrap
+from dlnlib.exact._arguments import at_least, on_the_way, representable, unwrap
 
 
 def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | float, Array | float]:
@@ -193,11 +193,7 @@ def steps_to_learn(
 def _largest_curvature(s: Array, depth: Array) -> Array:
     """Return the curvature at the minimum, D s^(2 - 2/D)."""
     with np.errstate(over="ignore"):
-        curvature = np.asarray(depth * s ** (2 - 2 / depth))
-    if not ((curvature > 1e-300) & (curvature < 1e300)).all():
-        wrong = curvature[~((curvature > 1e-300) & (curvature < 1e300))][0]
-        raise ValueError(f"s and depth made the curvature D s^(2 - 2/D) {wrong:g}; it must be between 1e-300 and 1e300")
-    return curvature
+        return representable("the curvature D s^(2 - 2/D)", np.asarray(depth * s ** (2 - 2 / depth)))
 
 
 def _finite_depth(depth: ArrayLike) -> Array:

@@ -21,12 +21,15 @@ def over_variance(s: Array, tau: Array, variance: Array) -> tuple[Array, Array]:
     """Return s / lambda and tau / lambda, which must be numbers that floating point can hold."""
     with np.errstate(over="ignore"):
         of_s, of_tau = s / variance, tau / variance
-    for name, quotient in (("s", of_s), ("tau", of_tau)):
-        outside = ~((quotient >= np.finfo(np.float64).tiny) & np.isfinite(quotient))
-        if outside.any():
-            wrong = np.broadcast_to(quotient, outside.shape)[outside][0]
-            raise ValueError(f"{name} / input_variance was {wrong:g}; it must be between 1e-307 and 1e308")
-    return of_s, of_tau
+    return representable("s / input_variance", of_s), representable("tau / input_variance", of_tau)
+
+
+def representable(what: str, value: Array) -> Array:
+    """Return `value`, which was made of arguments; refuse what floating point cannot hold with all its digits."""
+    outside = ~((value >= np.finfo(np.float64).tiny) & np.isfinite(value))
+    if outside.any():
+        raise ValueError(f"{what} was {np.asarray(value)[outside][0]:g}; it must be between 1e-307 and 1e308")
+    return value
 
 
 def on_the_way(name: str, value: Array, start: Array, end: Array) -> Array:

@@ -187,9 +187,8 @@ def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
     (n_out, n_in), hidden = sigma.shape, first.shape[0]
     with np.errstate(over="ignore", invalid="ignore"):
         residual, of_first, of_second = sigma - second @ first, first @ first.T, second.T @ second
-    for name, product in (("w1", of_first), ("w2", of_second), ("sigma_yx, w1 and w2", residual)):
-        if not np.isfinite(product).all():
-            raise ValueError(f"{name} held numbers so large that products overflow; these must be finite")
+    if not all(np.isfinite(product).all() for product in (residual, of_first, of_second)):
+        raise ValueError("w1 and w2 held numbers so large that their products overflow; these must be finite")
     mixed = np.einsum("oh,ki->hiok", second, first) - np.einsum("oi,hk->hiok", residual, np.eye(hidden))
     mixed = mixed.reshape(hidden * n_in, n_out * hidden)
     return np.block([[np.kron(of_second, np.eye(n_in)), mixed], [mixed.T, np.kron(np.eye(n_out), of_first)]])

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnlib._checks import Array, broadcasting, positive
-from dlnlib.exact._arguments import at_least, on_the_way, over_variance, unwrap
+from dlnlib.exact._arguments import at_least, on_the_way, over_variance, representable, unwrap
 from dlnlib.exact._logit import Path, plateau_excess
 
 _MOST = 1e20
+_RATE = "the rate D (s / input_variance)^(2 - 2/D) input_variance / tau"
 _SADDLE = ", because u = 0 is the saddle: from there gradient flow does not move at depth 2 or more"
 
 
@@ -81,7 +82,7 @@ def mode_strength(
     end, unit = over_variance(s, tau, variance)
     _resolved(u0, end, depth)
     path = Path(end, u0, depth, unit)
-    _held(path.rate)
+    representable(_RATE, path.rate)
     with np.errstate(over="ignore"):
         target = t * path.rate
         arrived = target >= path.arrival()
@@ -143,7 +144,7 @@ def learning_time(
     _resolved(u0, end, depth)
     u = on_the_way("u", u, u0, end)
     path = Path(end, u0, depth, unit)
-    _held(path.rate)
+    representable(_RATE, path.rate)
     with np.errstate(divide="ignore", invalid="ignore"):
         delta = np.where(u == u0, 0.0, np.log1p(end / u0 * (np.abs(u - u0) / np.abs(end - u))))
     growth = np.log1p(np.abs(u - u0) / np.minimum(u, u0))
@@ -207,14 +208,4 @@ def _resolved(u0: Array, end: Array, depth: Array) -> None:
         raise ValueError(
             f"u0 was {wrong:g} of the final strength s / input_variance; "
             f"at this depth it must be between {bound:.3g} and {_MOST:g} of it"
-        )
-
-
-def _held(rate: Array) -> None:
-    """Refuse a rate that floating point cannot hold."""
-    outside = ~((rate >= np.finfo(np.float64).tiny) & np.isfinite(rate))
-    if outside.any():
-        raise ValueError(
-            f"s, tau and depth made the rate D (s / input_variance)^(2 - 2/D) input_variance / tau "
-            f"{rate[outside][0]:g}; it must be between 1e-307 and 1e308"
         )

@@ -85,8 +85,7 @@ def unbalanced_mode(
     small0 = np.where(a_leads, b0, a0)
     lift = 2 * s * (1 + 2 * s / (r + k)) + k * (1 + k / top) * decay
     weight = np.where(p0 == 0, 1.0, numerator * denominator)
-    with np.errstate(over="ignore"):
-        driven, carried = 2 * s * np.abs(n0) * rise / weight, small0 * (lift / weight)
+    driven, carried = 2 * s * np.abs(n0) * rise / weight, small0 * (lift / weight)
     aligned, difference = np.sign(p0) * driven + carried, np.where(a_leads, p - n, p + n) / 2
     # Of the two forms, the one whose terms are smaller loses less to rounding.
     small = np.where(driven + np.abs(carried) < np.abs(p), aligned, difference)
