@@ -18,7 +18,6 @@ from dlnlib._checks import Array, each, finite, generator, one_of, positive, pos
 from dlnlib.exact._arguments import unwrap
 from dlnlib.initialization import orthogonal
 
-
 _EXPONENT = 700.0  # of which the exponential is a number; twice this takes two of them
 
 
