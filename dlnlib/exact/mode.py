@@ -60,7 +60,7 @@ def mode_strength(
     Raises
     ------
     ValueError
-        If an argument is outside the range above.
+        If an argument is outside the range above, or D s^(2 - 2/D) / tau is not between 1e-307 and 1e308.
 
     References
     ----------
