@@ -235,20 +235,31 @@ def peak_of_a_run(depth: int) -> str:
     return f"{1024 * (kilobytes('VmHWM') - before)} {sum(w.nbytes for w in weights)}"
 
 
+@functools.cache
+def white_mnist() -> Task:
+    """Return the task of figure 4."""
+    return datasets.mnist().whitened()
+
+
+_STARTS: dict[int, list[np.ndarray]] = {}  # of figure 4, by layers of neurons
+
+
+def fastest(n_l: int) -> float:
+    """Return the steps that the fastest of the rates takes from the start of this depth."""
+    small = reduction.reduce(white_mnist(), _STARTS[n_l])
+    options = {"steps": 2000, "record_every": 2000, "stop_below": THRESHOLD, "race": True}
+    return float(descent.gradient_descent(small.task, small.weights, RATES, **options).reached_at.min())
+
+
 def figure_4(sizes: Sizes) -> dict[str, Any]:
     """The whole sweep of figure 4: twenty rates at fifteen depths, from starts of width 1000."""
-    task = datasets.mnist().whitened()
-    options = {"learning_rate": RATES, "steps": 2000, "record_every": 2000, "stop_below": THRESHOLD, "race": True}
+    task = white_mnist()
 
     def wide(n_l: int) -> list[np.ndarray]:
         return initialization.decoupled(task, [784, *[sizes.width] * (n_l - 2), 10], u0=1e-3, rng=0)
 
-    starts = {n_l: wide(n_l) for n_l in sizes.layers_of_neurons}  # five gigabytes
+    _STARTS.update({n_l: wide(n_l) for n_l in sizes.layers_of_neurons})  # five gigabytes
     steps: list[float] = []
-
-    def fastest(n_l: int) -> float:
-        small = reduction.reduce(task, starts[n_l])
-        return float(descent.gradient_descent(small.task, small.weights, **options).reached_at.min())
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -261,6 +272,7 @@ def figure_4(sizes: Sizes) -> dict[str, Any]:
 
     weights = wide(sizes.layers_of_neurons[-1])
     times = take_turns(sizes.few_turns, sweep=run, unreduced=unreduced_step)
+    _STARTS.clear()
     per_layer = times["unreduced"] / 4 / (sizes.layers_of_neurons[-1] - 1)
     layers = np.array(sizes.layers_of_neurons[::-1]) - 1
     unreduced = float(np.sum(steps * layers) * len(RATES) * per_layer)
