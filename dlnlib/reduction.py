@@ -197,7 +197,7 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
 
     frames = [space.basis if space.basis.shape[1] < len(space.basis) else np.eye(len(space.basis)) for space in spaces]
     if all(frame.shape[1] == len(frame) for frame in frames):
-        return Reduction(task, _read_only(layers), frames, _read_only(layers))
+        return Reduction(task, _read_only_views(layers), frames, _read_only_views(layers))
     first, last = frames[0], frames[-1]
     small_task = Task(
         last.T @ task.sigma_yx @ first,
@@ -209,10 +209,11 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
         after.T @ (w if before.shape[1] == len(before) else np.hstack(images))
         for w, images, before, after in zip(layers, carried, frames[:-1], frames[1:], strict=True)
     ]
-    return Reduction(small_task, _read_only(small), frames, _read_only(layers))
+    return Reduction(small_task, _read_only_views(small), frames, _read_only_views(layers))
 
 
-def _read_only(arrays: list[Array]) -> list[Array]:
+def _read_only_views(arrays: list[Array]) -> list[Array]:
+    """Return the same arrays, not copied, so that nothing writes to them by this way."""
     views = [array.view() for array in arrays]
     for view in views:
         view.flags.writeable = False

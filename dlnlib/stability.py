@@ -42,7 +42,7 @@ def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | flo
     Raises
     ------
     ValueError
-        If an argument is outside the range above.
+        If an argument is outside the range above, or the curvature overflows.
 
     References
     ----------
@@ -89,7 +89,7 @@ def largest_stable_rate(s: ArrayLike, depth: ArrayLike) -> Array | float:
     Raises
     ------
     ValueError
-        If an argument is outside the range above.
+        If an argument is outside the range above, or D s^(2 - 2/D) is not between 1e-307 and 1e308.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def best_learning_rate(s: ArrayLike, depth: ArrayLike) -> Array | float:
     Raises
     ------
     ValueError
-        If an argument is outside the range above.
+        If an argument is outside the range above, or D s^(2 - 2/D) is not between 1e-307 and 1e308.
 
     References
     ----------

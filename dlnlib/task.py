@@ -159,7 +159,7 @@ class Task:
         if not np.isfinite(self._explained):
             raise ValueError(f"sigma_yx held entries up to {np.abs(sigma_yx).max():g}; their squares must be finite")
         trace_yy = self._explained if self.trace_yy is None else float(finite("trace_yy", self.trace_yy, ndim=0))
-        if trace_yy < self._explained * (1 - 1e-8):
+        if trace_yy < self._explained * (1 - 1e-9):
             raise ValueError(
                 f"trace_yy was {trace_yy:g}; with these correlations it must be at least {self._explained:g}"
             )

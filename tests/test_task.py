@@ -278,6 +278,7 @@ def test_a_task_keeps_its_own_copy_of_what_it_is_given():
         (lambda: Task(np.eye(2), [[1.0, 2.0], [0.0, 1.0]]), r"sigma_xx was not symmetric; a correlation matrix must"),
         (lambda: Task(np.eye(2), [[1.0, math.inf], [0.0, 1.0]]), r"sigma_xx held NaN or infinity"),
         (lambda: Task(np.eye(2), trace_yy=1.5), r"trace_yy was 1.5; with these correlations .* at least 2"),
+        (lambda: Task(np.eye(2), np.eye(2), trace_yy=-1), r"trace_yy was -1; .* at least 2"),
         (lambda: Task([[3.0, 2.0]], np.diag([2.0, 4.0]), trace_yy=5.49), r"trace_yy was 5.49; .* at least 5.5"),
         (lambda: Task(1e155 * np.eye(2)), r"sigma_yx held entries up to 1e\+155; their squares must be finite"),
         (lambda: Task.from_samples(1e200 * np.eye(2), np.eye(2)), r"x held entries up to 1e\+200; their squares"),

@@ -60,9 +60,8 @@ class Leg:
             inside = (newton >= low) & (newton <= high)
             step = np.where(inside, newton, (low + high) / 2) - v
             v = v + step
-            if (
-                np.abs(step) <= 1e-10 * v + np.finfo(np.float64).tiny
-            ).all():  # what is left of the error is about its square
+            # What is left of the error is about the square of the step.
+            if (np.abs(step) <= 1e-10 * v + np.finfo(np.float64).tiny).all():
                 return np.where(t > self.duration, np.inf, v)
         raise ArithmeticError(f"{_MAX_STEPS} Newton steps must find the position on the trajectory")
 

@@ -80,15 +80,17 @@ def layered_mode(t: ArrayLike, s: float, layers0: ArrayLike, tau: float = 1.0, *
     others = np.delete(layers, smallest)
     sign = float(np.prod(np.sign(others)))
     z0 = sign * float(layers[smallest])
-    # The square roots of k_l, which do not overflow
-    offsets = np.sqrt(np.abs(others) - abs(z0)) * np.sqrt(np.abs(others) + abs(z0))
+    # The square roots of k_l: none overflows, and beside a layer of zero they are the others as they are.
+    sizes = np.abs(others)
+    ratios = (sizes - abs(z0)) / np.where(sizes == 0, 1.0, sizes)
+    offsets = sizes * np.sqrt(ratios * (2 - ratios))
     try:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             z = _smallest_layer(t.ravel() * (s / tau), z0, offsets, s)
     except ArithmeticError as error:
-        sizes = ", ".join(f"{size:g}" for size in (s, np.abs(layers).min(), np.abs(layers).max()))
+        given = ", ".join(f"{size:g}" for size in (s, np.abs(layers).min(), np.abs(layers).max()))
         raise ValueError(
-            f"s / input_variance and the smallest and largest of layers0 were {sizes} at {layers.size} layers; "
+            f"s / input_variance and the smallest and largest of layers0 were {given} at {layers.size} layers; "
             f"they must be less extreme, for {error}"
         ) from None
     strengths = np.empty((t.size, layers.size))
