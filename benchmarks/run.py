@@ -241,7 +241,9 @@ def white_mnist() -> Task:
     return datasets.mnist().whitened()
 
 
-_STARTS: dict[int, list[np.ndarray]] = {}  # of figure 4, by layers of neurons
+_STARTS: dict[
+    int, list[np.ndarray]
+] = {}  # of figure 4, by layers of neurons; global, for a sweep takes a plain function
 
 
 def fastest(n_l: int) -> float:

@@ -64,10 +64,13 @@ def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathL
 
     Examples
     --------
-    With the four files in a folder ``idx``:
+    With the four files in a folder ``idx``, ``build_moments("mnist", "idx", "moments")`` writes
+    ``mnist-train.npz``, ``mnist-validation.npz`` and ``mnist-test.npz``. Without them:
 
-    >>> [path.name for path in build_moments("mnist", "idx", "moments")]  # doctest: +SKIP
-    ['mnist-train.npz', 'mnist-validation.npz', 'mnist-test.npz']
+    >>> build_moments("mnist", "no_files", "moments")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: folder 'no_files' held neither train-images-idx3-ubyte nor ...; it must hold the original IDX files
     """
     hashes = _SHA256[_checks.one_of("name", name, sorted(_SHA256))]
     folder, out = _checks.path("folder", folder), _checks.path("out", out)

@@ -26,6 +26,7 @@ def test_every_public_name_has_an_example():
     for name in ("dlnlib.exact.mode.half_time", "dlnlib.task.Task.modes", "dlnlib.task.Task.loss"):
         assert name in docs
     assert [name for name, doc in docs.items() if "\n>>> " not in inspect.cleandoc(doc or "")] == []
+    assert [name for name, doc in docs.items() if "doctest: +SKIP" in doc] == []
 
 
 def test_every_fault_has_exactly_one_place():
