@@ -245,6 +245,15 @@ def test_layered_mode_where_times_or_strengths_are_almost_too_small_for_a_double
     np.testing.assert_allclose(exact.layered_mode(1.0, 1.0, layers0), expected, rtol=1e-12)
 
 
+def test_layered_mode_keeps_the_difference_of_almost_equal_layers():
+    """Where the smaller passes zero the other is the root of their conserved difference, and nothing else."""
+    first, second = -0.5, 0.5 + 1e-11
+    t = np.array([5.0, 12.0, 12.6, 13.0, 25.0])
+    with mp.workdps(60):
+        expected = [with_many_digits(time, 1.0, first, second) for time in t]
+    np.testing.assert_allclose(exact.layered_mode(t, 1.0, [first, second]), expected, rtol=1e-11)
+
+
 @pytest.mark.parametrize("layers0", [[0.5], [0.1, 0.1], [0.1, 0.2, 0.3]])
 @pytest.mark.parametrize("t", [5e-324, 1e-315])
 def test_layered_mode_at_the_smallest_times(t, layers0):
