@@ -68,8 +68,8 @@ def sweep(
     """Call ``function(**point)`` at every point that `file` has no result of, and return the results of all.
 
     Each result is appended to the file, one line of JSON, as soon as it is there. A sweep that was killed, at any
-    moment and by any means, is resumed by running it again: what is in the file is not computed again, and a last
-    line that was cut short is dropped. So is a sweep with more points than before.
+    moment and by any means, is resumed by running it again, and so is one with more points than before: what is in
+    the file is not computed again. A last line that was cut short is dropped, with what a crash leaves behind it.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ def sweep(
         The results, of this function only. Created if there is none.
     executor : concurrent.futures.Executor, optional
         Where to run: threads, MPI, or a Dask cluster, as below. One process for each processor unless told, with
-        the function imported afresh in each; if a point kills its process, those cut short run again, one at a time.
+        the function imported afresh in each, so that a script must call this under ``if __name__ == "__main__":``;
+        if a point kills its process, those cut short run again, one at a time.
     progress : bool
         Whether to show a bar.
 
@@ -99,8 +100,8 @@ def sweep(
         file, so that the next run tries them again.
     ValueError
         If the file holds anything but results of this function, if a point is not what JSON can hold, or if the
-        function is not a plain one, or one that processes cannot import and no executor was given. The file is then
-        left as it was.
+        function is not a plain one, or one that processes cannot import and no executor was given. What the file
+        holds is then left as it was.
     OSError
         If the file cannot be read or written.
 
@@ -143,6 +144,8 @@ def sweep(
     name = f"{function.__module__}.{function.__qualname__}"
     results = _read(file, name)
     missing = {key: point for key, point in zip(keys, points, strict=True) if key not in results}
+    if executor is None and missing and getattr(multiprocessing.current_process(), "_inheriting", False):
+        sys.exit(1)  # a script without a guard, as a process of its own sweep imports it: that sweep says so, once
     failures = []
     with (
         file.open("a", encoding="utf-8") as log,
@@ -196,6 +199,14 @@ def _in_processes(
             if not isinstance(future.exception(), BrokenProcessPool):
                 del left[key]
                 yield key, future
+    if len(left) == len(points) > 0:  # nothing came back: does a process find the function at all?
+        with _processes(1) as pool:
+            if isinstance(pool.submit(callable, function).exception(), BrokenProcessPool):
+                raise ValueError(
+                    f"function was {function.__qualname__}, which the processes that were started could not import; "
+                    'a script must call sweep under `if __name__ == "__main__":` and define the function above it, '
+                    "a notebook must give an executor of threads"
+                )
     for key, point in left.items():  # a process died, and its pool with it: who was it?
         with _processes(1) as pool:
             yield from _finished(pool, function, {key: point})
@@ -219,20 +230,21 @@ def _end_with_parent() -> None:
 
 
 def _read(file: Path, name: str) -> dict[str, Any]:
-    """Return the results by key; cut off a line that was not finished."""
+    """Return the results by key; cut off what a crash left at the end."""
     if not file.exists():
         return {}
-    *whole, last = file.read_bytes().split(b"\n")
+    held = file.read_bytes()
+    lines = held.rstrip(b"\0 \t\r\n").split(b"\n")  # a machine that crashes leaves NULs where it had not written yet
     beginning = json.dumps({"function": name})[:-1].encode()  # of every line of ours
-    torn = False
     results = {}
-    for number, line in enumerate([*whole, *([last] if last else [])], start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
             owner, key, result = record["function"], _key(_point("point", record["point"])), record["result"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            torn = number > len(whole) and (line.startswith(beginning) or beginning.startswith(line))
-            if torn:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            torn = number == len(lines) and isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+            if torn and (line.startswith(beginning) or beginning.startswith(line) or (number > 1 and b"\0" in line)):
+                lines.pop()
                 break
             raise ValueError(
                 f"line {number} of {file} was {line[:60]!r}; it must be a result of a sweep of {name}"
@@ -240,11 +252,11 @@ def _read(file: Path, name: str) -> dict[str, Any]:
         if owner != name:
             raise ValueError(f"{file} held results of {owner}; a sweep of {name} must have a file of its own")
         results[key] = result
-    if torn:
-        os.truncate(file, sum(len(line) + 1 for line in whole))
-    elif last:  # complete but for its end
+    end, newline = len(b"\n".join(lines)), b"\n" if lines else b""
+    if held[end:] != newline:
+        os.truncate(file, end)
         with file.open("ab") as log:
-            log.write(b"\n")
+            log.write(newline)
     return results
 
 

@@ -5,15 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import distributed
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import sweep_points
+from hypothesis import given, settings
 
 from dlnlib.sweep import SweepError, grid, sweep
 
@@ -105,6 +108,99 @@ def test_a_torn_last_line_is_dropped_and_its_point_computed_again(tmp_path, thre
     assert sweep(sweep_points.slow, points, file, executor=threads, progress=False) == [1, 2, 3]
     assert sorted(file.read_bytes().splitlines()) == sorted(whole.splitlines())
     assert sorted(Counter(calls.read_text().split()).values()) == [1, 1, 2]
+
+
+VALUES = ["ä", "€", "z"]
+RESULTS = "".join(  # as another program may have written them again: characters of several bytes
+    json.dumps({"function": "sweep_points.picky", "point": {"x": x}, "result": x}, ensure_ascii=False) + "\n"
+    for x in VALUES
+).encode()
+BLANKS = st.text("\0\n\r\t ", max_size=9).map(str.encode)
+
+
+def resumed(held):
+    """Sweep with a file that holds these bytes; return the results, or why there are none, and what it holds then."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as executor:
+        file = Path(folder) / "r.jsonl"
+        file.write_bytes(held)
+        try:
+            return sweep(sweep_points.picky, grid(x=VALUES), file, executor=executor, progress=False), file.read_bytes()
+        except ValueError as error:
+            return str(error), file.read_bytes()
+
+
+@settings(deadline=None)
+@given(cut=st.integers(0, len(RESULTS)), lost=st.integers(0, 80), blanks=BLANKS)
+def test_a_results_file_resumes_whatever_its_end(cut, lost, blanks):
+    """Cut anywhere, perhaps in a character; its last block not yet on the disk, which reads as NULs; then blanks."""
+    begin = RESULTS.rfind(b"\n", 0, max(cut - 1, 0)) + 1  # of the last line
+    lost = min(lost, cut - begin) if begin else 0
+    results, after = resumed(RESULTS[:begin] + bytes(lost) + RESULTS[begin + lost : cut] + blanks)
+    assert results == VALUES and after.startswith(RESULTS[:begin]) and after.endswith(b"}\n")
+    assert sorted(json.loads(line)["result"] for line in after.splitlines()) == sorted(VALUES)
+
+
+@settings(deadline=None)
+@given(garbage=st.sampled_from([b"\n", b"\0", b"\0\0\0\n", b"1,2\n", b"\xc3\n", RESULTS[:20] + b"\n"]), blanks=BLANKS)
+def test_what_no_crash_leaves_is_not_cut_off(garbage, blanks):
+    """What a crash leaves, but not at the end; and lines of others, though they are at the end."""
+    theirs = RESULTS.replace(b"picky", b"square")
+    others = [b"loss,step", b"[1]", b"\xc3", theirs, theirs[:-9], b'{"function": "sweep_points.picky", "point": [1]}']
+    binary = [b"\x93NUMPY\1\0v\0{'descr': '<f8'}", b"\0\0\x08\3\0\0\1"]
+    middle = [garbage + RESULTS, RESULTS[:-30] + garbage + RESULTS]
+    for held in [*middle, *binary, *others, *(RESULTS + other for other in others)]:
+        why, after = resumed(held + blanks)
+        assert "must be a result of a sweep of" in why or "must have a file of its own" in why
+        assert after == held + blanks
+
+
+SCRIPTS = {
+    "no guard": """
+sweep.sweep(square, points, "r.jsonl")
+""",
+    "no guard, a function of a module": """
+from textwrap import dedent
+sweep.sweep(dedent, sweep.grid(text=map(str, range(100))), "r.jsonl")
+""",
+    "a function below the guard": """
+if __name__ == "__main__":
+    def cube(x):
+        return x**3
+    sweep.sweep(cube, points, "r.jsonl")
+""",
+    "a kernel that sets a file": """
+__file__ = "notebook.ipynb"
+sweep.sweep(square, points, "r.jsonl")
+""",
+}
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+def test_processes_that_cannot_import_the_function_end_the_sweep_at_once(tmp_path, kind):
+    (tmp_path / "script.py").write_text(f"""
+from pathlib import Path
+with Path("starts").open("a") as file:
+    file.write("x")
+from dlnlib import sweep
+def square(x):
+    return x * x
+points = sweep.grid(x=range(100))
+{SCRIPTS[kind]}""")
+    kernel = "kernel" in kind  # reads what is typed: no process finds it in a file
+    run = subprocess.run(
+        [sys.executable, "-" if kernel else "script.py"],
+        cwd=tmp_path,
+        input=(tmp_path / "script.py").read_text() if kernel else None,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
+    error = run.stderr.splitlines()[-1]
+    assert error.startswith("ValueError: function was") and 'sweep under `if __name__ == "__main__":`' in error
+    assert len((tmp_path / "starts").read_text()) <= os.cpu_count() + 2  # the pool's, and one more: not one a point
+    if kind.startswith("no guard"):
+        assert run.stderr.count("Traceback") == 1
+    assert (tmp_path / "r.jsonl").read_text() == ""
 
 
 def test_a_failing_point_is_named_and_takes_no_other_down(tmp_path, threads):
