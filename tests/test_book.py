@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 from playwright.sync_api import Error, Page, sync_playwright
 from pypdf import PdfReader
@@ -25,6 +26,9 @@ NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 PHONE, DESKTOP = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
 SCREENS = [(page, size, scheme) for page in PAGES for size in ("phone", "desktop") for scheme in ("light", "dark")]
 HEAVIEST = 4e6  # bytes, compressed, of all that a page loads
+
+# Markdown that nobody rendered: code, formulas, tables, strong text, fences, TeX, roles, links.
+RAW = re.compile(r"`|\$|^ *\||\*\*|:::|\\[(\[a-z]|\{[a-z:]+\}|\]\(", re.MULTILINE)
 
 # What axe-core finds in what the theme and other extensions write: the rule, and a mark of the element.
 FAULTS_OF_OTHERS = [
@@ -110,6 +114,14 @@ def test_the_contents_name_every_chapter():
 def test_no_cell_failed(page):
     text = (HTML / f"{page}.html").read_text()
     assert "Traceback" not in text and "output stderr" not in text and "ERROR" not in text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_shows_raw_markdown(page):
+    article = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select_one("article")
+    for verbatim in article.select("pre, code, .math, script, dl.py dt"):
+        verbatim.decompose()
+    assert RAW.findall(article.get_text()) == []
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS)
