@@ -124,6 +124,16 @@ def test_no_page_shows_raw_markdown(page):
     assert RAW.findall(article.get_text()) == []
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_sections_named_elsewhere_exist(page):
+    """As "Turn the knobs" in Teaching, behind a link to the chapter."""
+    article = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select_one("article")
+    for link in article.select("a.internal[href$='.html']"):
+        if named := re.match(r", “(.*?)”", str(link.next_sibling or "")):
+            there = BeautifulSoup((HTML / page).parent.joinpath(link["href"]).read_text(), "html.parser")
+            assert named[1] in {title.get_text().rstrip("#") for title in there.select("h2, h3")}
+
+
 @pytest.mark.parametrize("page", NOTEBOOKS)
 def test_every_notebook_has_a_figure_that_moves(page):
     assert "application/vnd.jupyter.widget-view+json" in (HTML / f"{page}.html").read_text()
