@@ -26,14 +26,26 @@ PACKAGES = Path(__file__).parent / "node_modules"
 SERVED = {
     "requirejs/require.js": "vendor/require.js",
     "@jupyter-widgets/html-manager/dist": "vendor/@jupyter-widgets/html-manager/dist",
-    "mathjax/es5/tex-mml-chtml.js": "vendor/mathjax/tex-mml-chtml.js",
-    "mathjax/es5/input/tex/extensions": "vendor/mathjax/input/tex/extensions",
-    "mathjax/es5/output/chtml": "vendor/mathjax/output/chtml",
-    "mathjax/es5/a11y": "vendor/mathjax/a11y",
-    "mathjax/es5/sre": "vendor/mathjax/sre",
+    "mathjax/startup.js": "vendor/mathjax/startup.js",
+    "mathjax/core.js": "vendor/mathjax/core.js",
+    "mathjax/input/tex.js": "vendor/mathjax/input/tex.js",
+    "mathjax/input/tex/extensions": "vendor/mathjax/input/tex/extensions",
+    "mathjax/output/chtml.js": "vendor/mathjax/output/chtml.js",
+    "mathjax/a11y/assistive-mml.js": "vendor/mathjax/a11y/assistive-mml.js",
+    "@mathjax/mathjax-newcm-font/chtml.js": "vendor/@mathjax/mathjax-newcm-font/chtml.js",
+    "@mathjax/mathjax-newcm-font/chtml": "vendor/@mathjax/mathjax-newcm-font/chtml",
     "reveal.js/dist/reveal.js": "vendor/reveal.js",
     "reveal.js/dist/reveal.css": "vendor/reveal.css",
 }
+
+# Long formulas are broken into lines. Screen readers get MathML. The rest of MathJax stays away: speech needs a worker,
+# which a page opened from disk may not start; the menu offers speech, makes every formula a stop of the Tab key, and
+# weighs more than half of what is loaded here.
+MATHJAX = {
+    "loader": {"load": ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]},
+    "output": {"font": "mathjax-newcm", "displayOverflow": "linebreak", "linebreaks": {"inline": True}},
+}
+MATHJAX_CDN = "https://cdn.jsdelivr.net/npm/mathjax@{}/startup.js"
 
 WIDGETS = re.compile(r'(?<=<script type="application/vnd.jupyter.widget-state\+json">).*?(?=</script>)', re.DOTALL)
 
@@ -54,7 +66,10 @@ def serve_scripts(app: Sphinx, config: Config) -> None:
     config.html_static_path.append(str(Path(__file__).parent / "static"))
     if (Path(app.outdir).parent / "wheel").is_dir():
         config.html_static_path.append(str(Path(app.outdir).parent / "wheel"))
+    config.mathjax3_config = MATHJAX
     if not PACKAGES.is_dir():
+        pinned = json.loads((PACKAGES.parent / "package.json").read_text(encoding="utf-8"))["dependencies"]
+        config.mathjax_path = MATHJAX_CDN.format(pinned["mathjax"])
         logging.getLogger(__name__).info("npm packages absent: pages will load MathJax and widgets from a CDN")
         return
     static = Path(app.outdir).parent / "web_static"
@@ -70,7 +85,8 @@ def serve_scripts(app: Sphinx, config: Config) -> None:
         else:
             shutil.copyfile(PACKAGES / source, static / target)
     config.html_static_path.append(str(static))
-    config.mathjax_path = "vendor/mathjax/tex-mml-chtml.js"
+    config.mathjax_path = "vendor/mathjax/startup.js"
+    config.mathjax3_config = MATHJAX | {"loader": MATHJAX["loader"] | {"paths": {"fonts": "[mathjax]/../@mathjax"}}}
     config.nb_ipywidgets_js = {  # deferred: the text does not wait for them
         "vendor/require.js": {"defer": ""},
         "vendor/@jupyter-widgets/html-manager/dist/embed-amd.js": {
