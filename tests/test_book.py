@@ -236,6 +236,15 @@ def test_a_page_is_light(opened: Page):
     assert sum(len(gzip.compress(file.read_bytes(), 6)) for file in files) <= HEAVIEST
 
 
+def test_a_figure_that_moves_shows_one_picture(opened: Page):
+    """Its own; the one that stood there before it is the same, and gone."""
+    for view in opened.locator("script[type='application/vnd.jupyter.widget-view+json']").all():
+        output = view.locator("xpath=..")
+        picture = output.locator("img.until-alive")
+        picture.wait_for(state="hidden")
+        assert shown(output) == shown(output.locator(".explore")) == picture.get_attribute("alt")
+
+
 def test_every_slider_moves_its_figure(opened: Page):
     for figure in opened.locator(".explore").all():
         sliders = figure.locator(".noUi-target")
@@ -286,6 +295,19 @@ def test_text_is_there_before_the_widgets(browser, page):
     opened.locator("article h1").first.wait_for()
     opened.locator("article p").first.wait_for()
     assert opened.locator(".noUi-handle").count() == 0
+    opened.locator("img.until-alive").first.wait_for()
+    opened.close()
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_without_scripts_figures_are_pictures_with_words(browser, page):
+    opened = browser.new_page(viewport=PHONE, java_script_enabled=False)
+    opened.goto((HTML / f"{page}.html").as_uri())
+    pictures = opened.locator("img.until-alive").all()
+    assert len(pictures) == opened.locator("script[type='application/vnd.jupyter.widget-view+json']").count() > 0
+    for picture in pictures:
+        assert picture.is_visible() and picture.evaluate("picture => picture.naturalWidth") > 0
+        assert len(picture.get_attribute("alt")) > 20 and "…" not in picture.get_attribute("alt")
     opened.close()
 
 

@@ -9,6 +9,7 @@ they are absent (no npm on this machine), the pages fall back to loading them fr
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -16,6 +17,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
@@ -47,6 +50,7 @@ MATHJAX = {
 }
 MATHJAX_CDN = "https://cdn.jsdelivr.net/npm/mathjax@{}/startup.js"
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGETS = re.compile(r'(?<=<script type="application/vnd.jupyter.widget-state\+json">).*?(?=</script>)', re.DOTALL)
 
 RUN_ELSEWHERE = """
@@ -137,6 +141,27 @@ def offer_notebook(app: Sphinx, page: str, template: str, context: dict[str, Any
             context["body"] += RUN_ELSEWHERE.format(name=wheel.name, **at)
 
 
+def show_before_scripts(app: Sphinx, doctree: nodes.document) -> None:
+    """Put the picture of an interactive figure before it, for as long as no script shows more (see book.css)."""
+    scripts = NbMetadataCollector.get_js_files(app.env, app.env.docname)
+    for output in doctree.findall(nodes.container):
+        forms = {form.get("mime_type"): form for form in output.children if isinstance(form, nodes.Element)}
+        if WIDGET in forms and "image/png" in forms:
+            view, (picture,) = forms[WIDGET], forms["image/png"].children
+            state = json.loads(scripts["ipywidgets_state"][1]["body"])["state"]
+            picture["alt"] = starting_alt(state, re.findall(r"[0-9a-f]{32}", view.astext())[0])
+            picture["classes"].append("until-alive")
+            view.insert(0, picture.deepcopy())
+
+
+def starting_alt(models: dict[str, Any], name: str) -> str:
+    """Find what a figure shows at its start: its stack of frames comes last, and knows which of them is chosen."""
+    model = models[name]["state"]
+    while parts := model.get("children"):
+        model = models[parts[model.get("selected_index", -1)].removeprefix("IPY_MODEL_")]["state"]
+    return html.unescape(re.findall('alt="(.*?)"', model["value"])[0])
+
+
 def complete_single_page(app: Sphinx) -> None:
     """Let the book be written as a single page, for scripts/pdf.py: with all that extensions know for many pages.
 
@@ -214,6 +239,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", mark_slides)
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("html-page-context", offer_notebook)
+    app.connect("doctree-read", show_before_scripts)
     app.connect("autodoc-skip-member", skip_field)
     app.connect("build-finished", number_widgets)
     app.add_css_file("book.css")
