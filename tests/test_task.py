@@ -536,6 +536,20 @@ def test_five_examples_of_ten_classes_have_as_many_modes_as_they_can(centred):
             assert of.rank == 5 - centred and of.floor < 1e-28
 
 
+@pytest.mark.parametrize("e", [1e-2, 1e-4, 1e-6])
+def test_weak_inputs_do_not_make_modes_of_rounding(e):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        a, b, c = rng.standard_normal((3, 200)) - rng.standard_normal((3, 1))
+        x, y = (
+            np.column_stack([a, a + e * b, c, b * c]),
+            np.eye(3)[np.argmax(rng.standard_normal((3, 200)) + c, axis=0)],
+        )
+        x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+        for task in (Task.from_samples(x, y), Task(y.T @ x / 200, x.T @ x / 200, np.sum(y**2) / 200)):
+            assert len(task.modes.s) == len(task.whitened().modes.s) == 2
+
+
 def test_targets_that_do_not_depend_on_the_inputs_have_no_mode():
     rng = np.random.default_rng(0)
     x, constant = rng.standard_normal((50, 3)), np.full((50, 2), 0.1)
