@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, each, finite, generator, instance, positive, positive_int
+from dlnlib._checks import (
+    Array,
+    detached,
+    each,
+    finite,
+    generator,
+    instance,
+    positive,
+    positive_int,
+    shown,
+)
 from dlnlib.task import Task
 
 
@@ -250,6 +261,55 @@ def glorot(widths: Sequence[int], rng: int | np.random.Generator) -> list[Array]
     widths, rng = _check_widths(widths), generator(rng)
     shapes = zip(widths[1:], widths[:-1], strict=True)
     return [np.sqrt(2 / (n + m)) * rng.standard_normal((n, m)) for n, m in shapes]
+
+
+def from_torch(source: Any) -> list[Array]:
+    """Take the weights of a linear network of PyTorch as a start.
+
+    Parameters
+    ----------
+    source : torch.nn.Module, state_dict, or iterable of parameters
+        An ``nn.Sequential`` of ``nn.Linear(..., bias=False)``, what its ``state_dict()`` or ``parameters()`` gives, or
+        the layers' weights, next to the input first.
+
+    Returns
+    -------
+    list of (widths[l], widths[l - 1]) arrays
+        Copies; float64.
+
+    Raises
+    ------
+    ValueError
+        If something in it is not linear, is a bias, or the layers do not chain.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = torch.nn.Sequential(torch.nn.Linear(3, 5, bias=False), torch.nn.Linear(5, 2, bias=False))
+    >>> [w.shape for w in from_torch(network)]
+    [(5, 3), (2, 5)]
+    """
+    if hasattr(source, "modules") and not isinstance(source, type):
+        for module in source.modules():
+            if type(module).__name__ not in ("Linear", "Identity", "Sequential"):
+                raise ValueError(f"source held {shown(module)}; it must be nn.Sequential of nn.Linear")
+        source = source.state_dict()
+    weights = []
+    for name, w in source.items() if hasattr(source, "items") else each("source", source):
+        array = finite(f"{name} of source", detached(w))
+        if array.ndim != 2:
+            raise ValueError(
+                f"{name} of source had shape {array.shape}; each must be the weight of a layer without a bias: "
+                "a constant input does what a bias does, see datasets.with_constant"
+            )
+        weights.append(array.copy())
+    if not weights:
+        raise ValueError("source was empty; it must hold at least one layer")
+    if any(len(before) != after.shape[1] for before, after in itertools.pairwise(weights)):
+        raise ValueError(
+            f"source held layers of shapes {[w.shape for w in weights]}; each must take what the last gives"
+        )
+    return weights
 
 
 def stack(starts: Sequence[Sequence[Array]]) -> list[Array]:
