@@ -179,10 +179,10 @@ class Task:
         whitening: Whitening | None = None,
     ) -> None:
         sigma_yx = squarable("sigma_yx", sigma_yx, ndim=2)
-        modes, root, targets, scale, uncertain = _modes(sigma_yx), None, sigma_yx.T, None, _rounding(sigma_yx)
+        root, targets, scale, uncertain = None, sigma_yx.T, None, _rounding(sigma_yx)
         if sigma_xx is not None:
             sigma_xx = finite("sigma_xx", sigma_xx)
-            root, targets, scale, uncertain = _root_of_moments(sigma_yx, sigma_xx, modes.u)
+            root, targets, scale, uncertain = _root_of_moments(sigma_yx, sigma_xx)
         explained = float(np.sum(targets**2))
         trace_yy = explained if trace_yy is None else float(finite("trace_yy", trace_yy, ndim=0))
         if trace_yy < explained * (1 - max(uncertain, 1e-9)):
@@ -192,7 +192,7 @@ class Task:
         n_examples, floor = positive_int("n_examples", n_examples), max(0.0, 0.5 * (trace_yy - explained))
         self._keep(root, targets, scale, floor, trace_yy, n_examples, ROUNDING**0.5, whitening)
         given = {"sigma_yx": _read_only(sigma_yx), "sigma_xx": None if sigma_xx is None else _read_only(sigma_xx)}
-        vars(self).update(given, modes=modes, _made=(Task, (*given.values(), trace_yy, n_examples, whitening)))
+        vars(self).update(given, _made=(Task, (*given.values(), trace_yy, n_examples, whitening)))
 
     def _keep(self, *fields: Any) -> None:
         fields = tuple(_read_only(field) if isinstance(field, np.ndarray) else field for field in fields)
@@ -510,7 +510,12 @@ class Task:
         axes, spread, scale = self._principal
         forward, back = axes.T / spread @ axes / scale, scale[:, None] * (axes.T * spread) @ axes
         whitening = Whitening(_read_only(forward), _read_only(back), self.rank)
-        root, targets = (axes, self.targets) if self.rank < self.n_in else (None, axes.T @ self.targets)
+        targets = self.targets
+        if (
+            self.precision == ROUNDING**0.5
+        ):  # along weak inputs rounding of moments has grown, out of the modes' span too
+            targets = targets @ self.modes.u @ self.modes.u.T
+        root, targets = (axes, targets) if self.rank < self.n_in else (None, axes.T @ targets)
         same = self.floor, self.trace_yy, self.n_examples, self.precision
         return _task(root, targets, np.ones(self.n_in), *same, whitening)
 
@@ -554,7 +559,7 @@ def _thin(rows: Array, n_in: int, sizes: Array, precision: float) -> tuple[Array
     return root, targets, scale, float(0.5 * (np.sum(rest**2) + np.sum(missed**2)))
 
 
-def _root_of_moments(sigma_yx: Array, sigma_xx: Array, u: Array) -> tuple[Array, Array, Array, float]:
+def _root_of_moments(sigma_yx: Array, sigma_xx: Array) -> tuple[Array, Array, Array, float]:
     """Return root, targets and scale of moments, and what share of the explained rounding may have made."""
     n_in = sigma_yx.shape[1]
     if sigma_xx.shape != (n_in, n_in):
@@ -587,8 +592,7 @@ def _root_of_moments(sigma_yx: Array, sigma_xx: Array, u: Array) -> tuple[Array,
     spread, axes = np.sqrt(values[kept]), vectors[:, kept].T * there
     uncertain = max(rounding * values[-1], noise) / values[kept].min(initial=np.inf)
     root = spread[:, None] * axes * scale
-    # Along weak directions rounding of sigma_yx grows: of the outputs' span, which it has here, nothing is outside.
-    targets = (axes / scale / spread[:, None]) @ (sigma_yx.T @ u) @ u.T
+    targets = (axes / scale / spread[:, None]) @ sigma_yx.T
     if scale is not own:
         sizes = np.repeat([np.sqrt(noise) / ROUNDING, 0.0], [n_in, targets.shape[1]])
         root, targets, scale, _ = _thin(np.hstack([root, targets]), n_in, sizes, ROUNDING)
