@@ -484,6 +484,19 @@ class Task:
         *thin, left = _thin(rows, len(linear_map), sizes, self.precision)
         return _task(*thin, self.floor + left, self.trace_yy, self.n_examples, self.precision)
 
+    def _in_frames(self, inputs: Array | None, outputs: Array) -> Task:
+        """Return the task in orthonormal frames, as columns, of inputs (None: as they are) and outputs.
+
+        The frames must hold all modes, and the inputs' one be invariant under sigma_xx: then loss and floor stay.
+        """
+        root, targets, scale, whitening = self.root, self.targets @ outputs, vars(self)["_scale"], self.whitening
+        if inputs is not None and root is None:
+            targets = inputs.T @ targets
+        elif inputs is not None and root is not None:
+            rows, whitening = np.hstack([root @ inputs, targets]), None
+            root, targets, scale, _ = _thin(rows, inputs.shape[1], np.linalg.norm(rows, axis=0), self.precision)
+        return _task(root, targets, scale, self.floor, self.trace_yy, self.n_examples, self.precision, whitening)
+
     def whitened(self) -> Task:
         """Return the task on whitened inputs, which keep their number and, as nearly as possible, their meaning.
 
