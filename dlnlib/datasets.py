@@ -14,7 +14,7 @@ import math
 import os
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -240,33 +240,9 @@ def with_constant(x: ArrayLike) -> Array:
     return np.hstack([x, np.ones((len(x), 1))])
 
 
-class Teacher(NamedTuple):
-    """A linear teacher, what it said of some examples, and what it says of all.
-
-    Attributes
-    ----------
-    w : (n_out, n_in) array
-        The teacher's map.
-    x, y : (n_examples, n_in) and (n_examples, n_out) arrays
-        Samples, y = w x + noise.
-    task : Task
-        The task of the whole population, exactly: white inputs, and a floor that is the noise.
-
-    Examples
-    --------
-    >>> teacher([[2.0, 1.0]], 5, noise=0.5, rng=0).task.floor
-    0.125
-    """
-
-    w: Array
-    x: Array
-    y: Array
-    task: Task
-
-
 def teacher(
     w: ArrayLike | tuple[int, int], n_examples: int, *, noise: float = 0.0, rng: int | np.random.Generator
-) -> Teacher:
+) -> tuple[Array, Array, Task]:
     """Draw examples of a linear teacher: standard Gaussian inputs x, and targets w x + noise.
 
     Parameters
@@ -282,7 +258,10 @@ def teacher(
 
     Returns
     -------
-    Teacher
+    x, y : (n_examples, n_in) and (n_examples, n_out) arrays
+        The samples.
+    task : Task
+        The task of the whole population, exactly: white inputs, sigma_yx = w, and a floor that is the noise.
 
     Raises
     ------
@@ -291,7 +270,7 @@ def teacher(
 
     Examples
     --------
-    >>> w, x, y, population = teacher((3, 20), 50, noise=0.1, rng=0)
+    >>> x, y, population = teacher((3, 20), 50, noise=0.1, rng=0)
     >>> learned = Task.from_samples(x, y).least_squares_map
     >>> bool(population.floor < population.loss(learned) < population.loss(np.zeros((3, 20))))
     True
@@ -299,15 +278,12 @@ def teacher(
     rng, n_examples = generator(rng), positive_int("n_examples", n_examples)
     if finite("noise", noise, ndim=0) < 0:
         raise ValueError(f"noise was {noise:g}; it must not be negative")
-    if isinstance(w, tuple):
-        if len(w) != 2:
-            raise ValueError(f"w was {w}; it must be a map, or a pair (n_out, n_in)")
-        n_out, n_in = (positive_int("w", size) for size in w)
-        w = rng.standard_normal((n_out, n_in)) / math.sqrt(n_in)
+    if isinstance(w, tuple) and w:
+        w = rng.standard_normal([positive_int("w", size) for size in w]) / math.sqrt(w[-1])
     w = finite("w", detached(w), ndim=2)
     x = rng.standard_normal((n_examples, w.shape[1]))
     y = x @ w.T + noise * rng.standard_normal((n_examples, len(w)))
-    return Teacher(w, x, y, Task(w, None, float(np.sum(w**2) + noise**2 * len(w))))
+    return x, y, Task(w, None, float(np.sum(w**2) + noise**2 * len(w)))
 
 
 def hierarchy(
@@ -398,10 +374,7 @@ def diffuse(
            [0.4, 0.4, 1. , 0.6],
            [0.4, 0.4, 0.6, 1. ]])
     """
-    levels, branching = (
-        positive_int("levels", levels),
-        positive_int("branching", branching),
-    )
+    levels, branching = positive_int("levels", levels), positive_int("branching", branching)
     features, rng = positive_int("features", features), generator(rng)
     if not 0 <= finite("flip", flip, ndim=0) <= 0.5:
         raise ValueError(f"flip was {flip}; it must be a probability from 0 to 1/2")

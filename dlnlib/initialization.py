@@ -13,17 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import (
-    Array,
-    detached,
-    each,
-    finite,
-    generator,
-    instance,
-    positive,
-    positive_int,
-    shown,
-)
+from dlnlib._checks import Array, detached, each, finite, generator, instance, positive, positive_int, shown
 from dlnlib.task import Task
 
 
@@ -82,11 +72,7 @@ def decoupled(task: Task, widths: Sequence[int], u0: ArrayLike, rng: int | np.ra
             f"u0 had shape {strength.shape}; it must be a number or one strength for each of {n_modes} modes"
         )
     a = strength ** (1 / (len(widths) - 1))
-    frames = [
-        vt[:n_modes].T,
-        *(_orthonormal(n, n_modes, rng) for n in widths[1:-1]),
-        u[:, :n_modes],
-    ]
+    frames = [vt[:n_modes].T, *(_orthonormal(n, n_modes, rng) for n in widths[1:-1]), u[:, :n_modes]]
     return [(after * a) @ before.T for before, after in itertools.pairwise(frames)]
 
 
@@ -185,11 +171,7 @@ def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: floa
     >>> np.allclose(w1.T @ w1, np.eye(3)), np.allclose(w2 @ w2.T, np.eye(2))
     (True, True)
     """
-    widths, rng, gain = (
-        _check_widths(widths),
-        generator(rng),
-        float(positive("gain", gain, ndim=0)),
-    )
+    widths, rng, gain = _check_widths(widths), generator(rng), float(positive("gain", gain, ndim=0))
     shapes = zip(widths[1:], widths[:-1], strict=True)
     return [gain * (_orthonormal(n, m, rng) if n >= m else _orthonormal(m, n, rng).T) for n, m in shapes]
 
@@ -221,11 +203,7 @@ def gaussian(widths: Sequence[int], scale: float, rng: int | np.random.Generator
     >>> w1.shape, w2.shape, round(float(w1.std()), 3)
     ((500, 3), (2, 500), 0.01)
     """
-    widths, rng, scale = (
-        _check_widths(widths),
-        generator(rng),
-        float(positive("scale", scale, ndim=0)),
-    )
+    widths, rng, scale = _check_widths(widths), generator(rng), float(positive("scale", scale, ndim=0))
     return [scale * rng.standard_normal((n, m)) for n, m in zip(widths[1:], widths[:-1], strict=True)]
 
 

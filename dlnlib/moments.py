@@ -103,10 +103,7 @@ def _integer_moments(
 ) -> dict[str, NDArray[np.uint32]]:
     """Exact sums: pixel products (upper triangle), pixels for each class, images for each class."""
     x, y = images.reshape(len(images), _N_PIXELS), np.eye(_N_CLASSES)[labels]
-    gram, class_sums = (
-        np.zeros((_N_PIXELS, _N_PIXELS)),
-        np.zeros((_N_CLASSES, _N_PIXELS)),
-    )
+    gram, class_sums = np.zeros((_N_PIXELS, _N_PIXELS)), np.zeros((_N_CLASSES, _N_PIXELS))
     for start in range(0, len(x), 5_000):
         # float64 holds every integer below 2^53, and the largest sum here is below 2^32: exact, at BLAS speed.
         block = x[start : start + 5_000].astype(np.float64)
@@ -145,17 +142,11 @@ def _find(folder: Path, hashes: dict[str, str]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m dlnlib.moments",
-        description="Build a data set's moments from its IDX files.",
-    )
+    about = "Build a data set's moments from its IDX files."
+    parser = argparse.ArgumentParser(prog="python -m dlnlib.moments", description=about)
     parser.add_argument("name", choices=sorted(_SHA256))
     parser.add_argument("folder", help="folder with the four original IDX files, gzipped or not")
-    parser.add_argument(
-        "--out",
-        default=_SHIPPED,
-        help="where to write the moments (default: into the package)",
-    )
+    parser.add_argument("--out", default=_SHIPPED, help="where to write the moments (default: into the package)")
     arguments = parser.parse_args()
     try:
         for path in build_moments(arguments.name, arguments.folder, arguments.out):

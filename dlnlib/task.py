@@ -15,6 +15,7 @@ from dlnlib._checks import Array, each, finite, instance, positive_int, shown, s
 # What is below this share of the largest is rounding: a hundred times more than was ever seen of it, and on MNIST's
 # moments, in every frame of its inputs, less than half of the smallest direction that is there.
 ROUNDING = 100 * float(np.finfo(np.float64).eps)
+_SHORT = np.float16, np.float32
 
 
 class Modes(NamedTuple):
@@ -261,14 +262,10 @@ class Task:
         n_in, precision, squares, means = 0, 0.0, 0.0, int(bool(centred))
         for x, y, eps in _blocks(batches):
             n_in, precision, squares = x.shape[1], max(precision, eps), squares + float(np.sum(y**2))
-            rows, count = np.hstack([np.ones((len(x), means)), x, y]), len(x)
-            while True:  # a tree of parts of like size: rounding grows with its height, and so does memory
-                if len(rows) > 2 * rows.shape[1]:
-                    rows = _triangle(rows)
-                if not parts or parts[-1][0] > count:
-                    break
+            count, rows = len(x), np.hstack([np.ones((len(x), means)), x, y])
+            while parts and parts[-1][0] <= count:  # a tree of like parts: rounding and memory grow with its height
                 n_before, before = parts.pop()
-                rows, count = np.vstack([before, rows]), count + n_before
+                count, rows = count + n_before, _triangle(np.vstack([before, rows]))
             parts.append((count, rows))
         n_examples = sum(count for count, _ in parts)
         rows = _triangle(np.vstack([part for _, part in parts])) / np.sqrt(n_examples)
@@ -524,9 +521,7 @@ class Task:
         forward, back = axes.T / spread @ axes / scale, scale[:, None] * (axes.T * spread) @ axes
         whitening = Whitening(_read_only(forward), _read_only(back), self.rank)
         targets = self.targets
-        if (
-            self.precision == ROUNDING**0.5
-        ):  # along weak inputs rounding of moments has grown, out of the modes' span too
+        if self.precision == ROUNDING**0.5:  # along weak inputs rounding of moments has grown, also outside the modes
             targets = targets @ self.modes.u @ self.modes.u.T
         root, targets = (axes, targets) if self.rank < self.n_in else (None, axes.T @ targets)
         same = self.floor, self.trace_yy, self.n_examples, self.precision
@@ -537,12 +532,9 @@ class Task:
         return f"Task({data}, floor {self.floor:.4g})"
 
     def _repr_html_(self) -> str:
-        heads = "inputs", "rank", "outputs", "examples", "modes", "their strengths", "loss of the zero map", "floor"
-        s, loss = self.modes.s, (f"{self.trace_yy / 2:.4g}", f"{self.floor:.4g}")
-        strengths = f"{s[0]:.3g} to {s[-1]:.3g}" if s.size else "none"
-        entries = self.n_in, self.rank, self.n_out, f"{self.n_examples:,}", len(s), strengths, *loss
-        rows = (f"<tr><th>{head}</th><td>{x}</td></tr>" for head, x in zip(heads, entries, strict=True))
-        return f"<table>{''.join(rows)}</table>"
+        sizes = {"inputs": self.n_in, "rank": self.rank, "outputs": self.n_out, "examples": f"{self.n_examples:,}"}
+        rows = sizes | {"modes": len(self.modes.s), "floor": f"{self.floor:.4g}"}
+        return f"<table>{''.join(f'<tr><th>{head}</th><td>{x}</td></tr>' for head, x in rows.items())}</table>"
 
 
 def _task(*fields: Any) -> Task:
@@ -634,23 +626,19 @@ def _blocks(batches: Iterable[tuple[str | None, Any]]) -> Iterator[tuple[Array, 
     """Yield the examples of named pairs (x, y), a few thousand at a time, and how precise the inputs are."""
     width = None
     for of, pair in batches:
+        x_name, y_name = (f"{name} of {of}" if of else name for name in "xy")
         try:
-            given_x, given_y = pair
+            x, y = pair
         except (TypeError, ValueError):
             raise ValueError(f"{of} was {shown(pair)}; it must be a pair (x, y)") from None
-        x_name, y_name = (f"{name} of {of}" if of else name for name in "xy")
-        x, y = table(x_name, given_x), table(y_name, given_y)
+        x, y = table(x_name, x), table(y_name, y)
         if len(x) != len(y):
             raise ValueError(f"{x_name} held {len(x)} examples and y {len(y)}; they must hold the same number")
-        width = width or (x.shape[1], y.shape[1])
-        if width != (x.shape[1], y.shape[1]):
-            raise ValueError(
-                f"{of} had {x.shape[1]} inputs and {y.shape[1]} outputs; "
-                f"it must have {width[0]} and {width[1]}, as the first"
-            )
-        for start in range(0, len(x), size := max(2**21 // sum(width), 4 * sum(width))):
-            kind = np.asarray(x[:0]).dtype
-            precision = float(np.finfo(np.float32).eps) if kind.kind == "f" and kind.itemsize < 8 else 0.0
+        width, first = (x.shape[1], y.shape[1]), width
+        if first not in (None, width):
+            raise ValueError(f"{of} had {width} inputs and outputs; it must have {first}, as the first")
+        precision = float(np.finfo(np.float32).eps) if np.asarray(x[:0]).dtype in _SHORT else 0.0
+        for start in range(0, len(x), size := max(2**19 // sum(width), 4 * sum(width))):
             part = slice(start, start + size)
             yield squarable(x_name, x[part]), squarable(y_name, y[part]), precision
     if width is None:

@@ -91,7 +91,6 @@ def given(bad_values):
 NO_ROW = {
     *(dlnlib.task.Modes, dlnlib.task.Whitening, descent.Run, exact.BalancedFlow, exact.CriticalFamily),
     *(reduction.Reduction, pretraining.Pretraining, pretraining.Consistency),
-    datasets.Teacher,
     *(explore.InteractiveFigure, sweep.SweepError, explore.format_value),
 }
 # For these, whatever is true or false in Python will do.
@@ -170,7 +169,7 @@ TABLE = [
     row(datasets.with_constant, x=(np.eye(2), MATRIX)),
     row(
         datasets.teacher,
-        w=((2, 3), [*MATRIX, (0, 2), (2,), (2, 3, 4), (2.5, 3)]),
+        w=((2, 3), [*MATRIX, (), (0, 2), (2,), (2, 3, 4), (2.5, 3)]),
         n_examples=(3, COUNT),
         noise=(0.1, [*ONE_NUMBER, -0.1]),
         rng=(0, SEED),

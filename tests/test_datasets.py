@@ -371,21 +371,19 @@ def test_a_bias_is_the_weight_of_a_constant_input():
 def test_a_teachers_population_is_the_limit_of_its_samples(noise):
     given = np.arange(6.0).reshape(2, 3)
     for w in (given, (2, 3)):
-        lesson = datasets.teacher(w, 200_000, noise=noise, rng=1)
-        sampled, error = Task.from_samples(lesson.x, lesson.y), 5 / np.sqrt(200_000)
-        size = 1 + np.abs(lesson.w).sum() + noise
+        x, y, task = datasets.teacher(w, 200_000, noise=noise, rng=1)
+        sampled, error = Task.from_samples(x, y), 5 / np.sqrt(200_000)
+        size = 1 + np.abs(task.sigma_yx).sum() + noise
         np.testing.assert_allclose(sampled.sigma_xx, np.eye(3), atol=2 * error)
-        np.testing.assert_allclose(sampled.sigma_yx, lesson.task.sigma_yx, atol=2 * error * size)
-        np.testing.assert_allclose(sampled.trace_yy, lesson.task.trace_yy, rtol=3 * error)
-        np.testing.assert_allclose(sampled.floor, lesson.task.floor, rtol=2 * error, atol=1e-20)
-        np.testing.assert_allclose(lesson.task.floor, noise**2, atol=1e-12)
-        assert lesson.task.sigma_xx is None and lesson.x.shape == (200_000, 3)
-    np.testing.assert_array_equal(datasets.teacher(given, 3, rng=0).w, given)
-    random = datasets.teacher((200, 300), 1, rng=0).w
-    assert abs(random.std() * 300**0.5 - 1) < 0.02
-    same, other = (datasets.teacher((2, 3), 4, noise=1.0, rng=seed) for seed in (0, 1))
-    np.testing.assert_array_equal(datasets.teacher((2, 3), 4, noise=1.0, rng=0).y, same.y)
-    assert (same.w != other.w).all()
+        np.testing.assert_allclose(sampled.sigma_yx, task.sigma_yx, atol=2 * error * size)
+        np.testing.assert_allclose(sampled.trace_yy, task.trace_yy, rtol=3 * error)
+        np.testing.assert_allclose(sampled.floor, task.floor, rtol=2 * error, atol=1e-20)
+        np.testing.assert_allclose(task.floor, noise**2, atol=1e-12)
+        assert task.sigma_xx is None and x.shape == (200_000, 3)
+    np.testing.assert_array_equal(datasets.teacher(given, 3, rng=0)[2].sigma_yx, given)
+    assert abs(datasets.teacher((200, 300), 1, rng=0)[2].sigma_yx.std() * 300**0.5 - 1) < 0.02
+    (_, y, task), (_, same, _), (_, _, other) = (datasets.teacher((2, 3), 4, noise=1.0, rng=seed) for seed in (0, 0, 1))
+    assert (y == same).all() and (task.sigma_yx != other.sigma_yx).all()
 
 
 def test_fashion_is_not_mnist(small_mnist, tmp_path):
