@@ -97,19 +97,20 @@ class Whitening(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Task:
-    """A data set as its triangular root: all that a linear network ever learns from.
+    r"""A data set as its triangular root: all that a linear network ever learns from.
 
-    With x and y the examples as rows, P of them, and [x y] / sqrt(P) = Q R, an orthonormal Q drops out of every
-    mean, and what is left is the small matrix
+    With x and y the P examples as rows, and [x y] / sqrt(P) = Q R, the orthonormal Q drops out of every mean. The
+    small matrix that is left,
 
-        R = [root targets; 0 rest],
+    .. math:: R = \begin{pmatrix} \text{root} & \text{targets} \\ 0 & \text{rest} \end{pmatrix},
 
-    in which rows of `root` that are rounding have been left out. The loss of a linear map w, half the mean squared
-    error, is a sum of squares in it, which rounding cannot make negative,
+    without the rows of `root` that are rounding, says all. The loss of a linear map w, half the mean squared error,
+    is a sum of squares, which rounding cannot make negative:
 
-        L(w) = floor + 1/2 |targets - root w^T|^2,   floor = 1/2 |rest|^2,
+    .. math:: L(w) = \text{floor} + \tfrac12 \| \text{targets} - \text{root}\, w^T \|^2, \qquad
+        \text{floor} = \tfrac12 \| \text{rest} \|^2 .
 
-    and so are gradient and every training trajectory exact functions of it, at a cost that does not depend on the
+    So loss, gradient and every training trajectory are exact functions of R, at a cost that does not depend on the
     number of examples. The moments are its squares: sigma_xx = root^T root and sigma_yx = targets^T root. They know
     half as many digits of a weak direction; a task that is made from them takes its root from their eigenvectors.
 
