@@ -287,12 +287,7 @@ def teacher(
 
 
 def hierarchy(
-    levels: int = 5,
-    branching: int = 2,
-    features: int = 1000,
-    flip: float = 0.1,
-    *,
-    rng: int | np.random.Generator,
+    levels: int = 5, branching: int = 2, features: int = 1000, flip: float = 0.1, *, rng: int | np.random.Generator
 ) -> Task:
     """Items at the leaves of a tree, named by one-hot inputs, described by features that diffuse down the tree.
 
@@ -330,12 +325,7 @@ def hierarchy(
 
 
 def diffuse(
-    levels: int = 5,
-    branching: int = 2,
-    features: int = 1000,
-    flip: float = 0.1,
-    *,
-    rng: int | np.random.Generator,
+    levels: int = 5, branching: int = 2, features: int = 1000, flip: float = 0.1, *, rng: int | np.random.Generator
 ) -> Array:
     """Draw a table of +1/-1 features that diffuse from the root of a tree to its leaves, the items.
 
