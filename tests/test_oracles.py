@@ -29,6 +29,8 @@ CORE = {"descent", "exact", "initialization", "isometry", "meanfield", "pretrain
 COVERED = {  # by a property in another file
     Task: "test_task.test_moments_are_means_over_the_examples",
     Task.from_samples: "test_task.test_moments_are_means_over_the_examples",
+    Task.from_batches: "test_task.test_batches_make_the_task_of_the_whole",
+    Task.pool: "test_task.test_tasks_of_parts_make_the_task_of_the_whole_in_any_order",
     Modes.strengths: "test_task.test_strengths_are_what_the_map_makes_of_each_mode",
     Task.loss: "test_task.test_loss_is_half_the_mean_squared_error",
     Task.with_inputs: "test_task.test_with_inputs_is_the_task_on_mapped_samples",
@@ -436,6 +438,26 @@ def test_random_starts_have_their_law(widths, scale, seed):
             low, high = scipy.stats.chi2.interval(1 - 1e-12, w.size)
             assert low < np.sum((w / math.sqrt(variance)) ** 2) < high
             assert abs(w.mean()) < 7.2 * math.sqrt(variance / w.size)
+
+
+@covers(initialization.from_torch)
+@settings(deadline=None, max_examples=20)
+@given(widths=st.lists(SIZE, min_size=2, max_size=5), kind=st.integers(0, 4), seed=SEED)
+def test_weights_from_torch_are_those_of_its_network(widths, kind, seed):
+    torch.manual_seed(seed % 2**31)
+    linear = [torch.nn.Linear(m, n, bias=False, dtype=torch.float64) for m, n in itertools.pairwise(widths)]
+    network = torch.nn.Sequential(linear[0], torch.nn.Identity(), torch.nn.Sequential(*linear[1:]))
+    if kind == 4:
+        network.bfloat16()
+    sources = network, network.state_dict(), network.parameters(), list(network.parameters()), network
+    weights = initialization.from_torch(sources[kind])
+    network.double()
+    x = torch.randn(widths[0], dtype=torch.float64)
+    np.testing.assert_allclose(dense(weights) @ x.numpy(), network(x).detach().numpy(), atol=1e-13)
+    for w, layer in zip(weights, linear, strict=True):
+        before = layer.weight.detach().numpy().copy()
+        w += 1  # a copy
+        np.testing.assert_array_equal(layer.weight.detach().numpy(), before)
 
 
 @covers(initialization.stack)
