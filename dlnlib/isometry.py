@@ -14,8 +14,7 @@ from scipy.integrate import quad
 from scipy.linalg import qr
 from scipy.special import digamma
 
-from dlnlib._checks import Array, each, finite, generator, one_of, positive, positive_int
-from dlnlib.exact._arguments import unwrap
+from dlnlib._checks import Array, each, finite, generator, one_of, positive, positive_int, unwrap
 from dlnlib.initialization import orthogonal
 
 _EXPONENT = 700.0  # of which the exponential is a number; twice this takes two of them
