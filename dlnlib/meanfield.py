@@ -28,7 +28,7 @@ def variance_map(q: ArrayLike, gain: ArrayLike, phi: Nonlinearity = np.tanh) -> 
 
     .. math:: q' = g^2 \int \frac{\mathrm dz}{\sqrt{2\pi}}\, e^{-z^2/2}\, \phi(\sqrt q z)^2
 
-    by the trapezoid rule on |z| <= 9, to 1e-12 for tanh up to q = 400.
+    by the trapezoid rule from z = -9 to 9, to 1e-12 for tanh up to q = 400.
 
     Parameters
     ----------
