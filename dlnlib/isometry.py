@@ -18,6 +18,18 @@ from dlnlib._checks import Array, each, finite, generator, one_of, positive, pos
 from dlnlib.exact._arguments import unwrap
 from dlnlib.initialization import orthogonal
 
+__all__ = [
+    "eigenvalue_cdf",
+    "eigenvalues_in_square",
+    "fuss_catalan_cdf",
+    "fuss_catalan_density",
+    "fuss_catalan_moment",
+    "log_eigenvalues",
+    "log_singular_values",
+    "lyapunov_exponents",
+    "random_factors",
+]
+
 _EXPONENT = 700.0  # of which the exponential is a number; twice this takes two of them
 
 

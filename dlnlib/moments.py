@@ -18,6 +18,8 @@ from tqdm import tqdm
 
 from dlnlib import _checks
 
+__all__ = ["build_moments"]
+
 _N_TRAIN = 50_000  # of the training file's 60,000 images; the rest are the validation split
 _N_PIXELS, _N_CLASSES = 784, 10
 _SHIPPED = Path(__file__).parent / "data"

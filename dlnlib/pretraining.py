@@ -14,6 +14,8 @@ from dlnlib.descent import gradient_descent
 from dlnlib.initialization import gaussian, orthogonal
 from dlnlib.task import Task
 
+__all__ = ["Consistency", "Pretraining", "alignment", "consistency", "greedy", "limit"]
+
 
 @dataclass(frozen=True, eq=False)
 class Pretraining:

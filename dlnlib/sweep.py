@@ -20,6 +20,8 @@ from tqdm.auto import tqdm
 
 from dlnlib import _checks
 
+__all__ = ["SweepError", "grid", "sweep"]
+
 
 class SweepError(RuntimeError):
     """Some points of a sweep failed; the others are finished and kept.

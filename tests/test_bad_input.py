@@ -377,7 +377,7 @@ def public_callables():
         module = importlib.import_module(info.name)
         for name, thing in vars(module).items():
             ours = getattr(thing, "__module__", None) == info.name or name in getattr(module, "__all__", ())
-            if callable(thing) and ours and not name.startswith("_"):
+            if callable(thing) and hasattr(thing, "__qualname__") and ours and not name.startswith("_"):
                 yield thing
                 if inspect.isclass(thing):
                     methods = {n for n, v in vars(thing).items() if inspect.isfunction(getattr(v, "__func__", v))}
