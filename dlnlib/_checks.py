@@ -53,6 +53,34 @@ def finite(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
     return array
 
 
+def squarable(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
+    """Return `value` as a float64 array; refuse what is not finite, and entries whose squares are not."""
+    array = finite(name, value, ndim)
+    if np.abs(array).max() > 1e150:
+        raise ValueError(f"{name} held entries up to {np.abs(array).max():g}; their squares must be finite")
+    return array
+
+
+def detached(value: Any) -> Any:
+    """Return the numbers of a torch tensor, whatever its device, gradient or precision; anything else as it is."""
+    if not hasattr(value, "detach"):
+        return value
+    value = value.detach().cpu()
+    return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+
+
+def table(name: str, value: Any) -> Any:
+    """Return `value` if it has rows and columns, not copied, so that parts of it can be read; refuse anything else."""
+    value = detached(value)
+    array = value if hasattr(value, "shape") and hasattr(value, "__getitem__") else real(name, value)
+    if len(array.shape) != 2:
+        remedy = f": {name[0]}[:, None] for one number an example" if len(array.shape) == 1 else ""
+        raise ValueError(f"{name} had shape {array.shape}; it must have 2 dimensions{remedy}")
+    if 0 in array.shape:
+        raise ValueError(f"{name} was empty, of shape {array.shape}; it must hold at least one number")
+    return array
+
+
 def positive(name: str, value: ArrayLike, reason: str = "", ndim: int | None = None) -> Array:
     """Return `value` as a float64 array; refuse anything that is not finite and greater than zero."""
     array = finite(name, value, ndim)

@@ -247,16 +247,13 @@ def _image_task(name: str, split: str, centred: bool) -> Task:
         raise ValueError(f"{file} held other moments than {name}'s; it must be the file that came with dlnlib")
     upper = np.zeros((_N_PIXELS, _N_PIXELS))
     upper[np.triu_indices(_N_PIXELS)] = products
-    n_examples = int(counts.sum())
-    sigma_yx = pixels / (255.0 * n_examples)
-    mean_y = counts / n_examples
-    sigma_xx = (upper + np.triu(upper, 1).T) / (255.0**2 * n_examples)
-    if not centred:
-        return Task(sigma_yx, sigma_xx, trace_yy=1.0, n_examples=n_examples)
-    mean_x = sigma_yx.sum(axis=0)  # every image is of one class
-    return Task(
-        sigma_yx - np.outer(mean_y, mean_x), sigma_xx - np.outer(mean_x, mean_x), 1.0 - mean_y @ mean_y, n_examples
-    )
+    # n^2 times the means: whole numbers below 2^53, so that nothing is rounded when those of the means are subtracted.
+    n = int(counts.sum())
+    yx, xx, yy = n * pixels.astype(float), n * (upper + np.triu(upper, 1).T), float(n**2)
+    if centred:
+        sums, counts = pixels.sum(axis=0, dtype=float), counts.astype(float)  # every image is of one class
+        yx, xx, yy = yx - np.outer(counts, sums), xx - np.outer(sums, sums), yy - counts @ counts
+    return Task(yx / (255 * n**2), xx / (255 * n) ** 2, yy / n**2, n)
 
 
 def _unreadable(file: Path, error: Exception) -> ValueError:

@@ -37,7 +37,7 @@ def gradient_descent(
 ) -> Run:
     """Train a deep linear network by full-batch gradient descent on the moments of a task.
 
-    With W = W_D ... W_1 and E = sigma_yx - W sigma_xx, one step is
+    With W = W_D ... W_1 and E = (targets - root W^T)^T root = sigma_yx - W sigma_xx, one step is
 
         W_l <- W_l + learning_rate * (W_D ... W_{l+1})^T E (W_{l-1} ... W_1)^T,
 
@@ -109,8 +109,8 @@ def gradient_descent(
     layers, rates, batch_shape = _prepare(
         task.n_in, task.n_out, weights, learning_rate, dtype, device, overwrite_weights
     )
-    sigma_yx = _tensor(task.sigma_yx, dtype, device)
-    sigma_xx = None if task.sigma_xx is None else _tensor(task.sigma_xx, dtype, device)
+    targets = _tensor(task.targets.T, dtype, device)
+    root = None if task.root is None else _tensor(task.root, dtype, device)
     # A network read from its outputs to its inputs is a network too, on the transposed task: take the narrow way.
     from_outputs = task.n_out <= task.n_in
     chain = layers if from_outputs else [w.mT for w in reversed(layers)]
@@ -138,11 +138,11 @@ def gradient_descent(
     recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None, race)
     for step in range(steps + 1):
         end_to_end, beyond = forward()
-        error = sigma_yx - (end_to_end if sigma_xx is None else end_to_end @ sigma_xx)
-        loss = 0.5 * (task.trace_yy - torch.sum(end_to_end * (error + sigma_yx), dim=(-2, -1)))
+        missed = targets - (end_to_end if root is None else end_to_end @ root.mT)
+        loss = task.floor + 0.5 * torch.sum(missed**2, dim=(-2, -1)).double()
         if recorder.see(step, loss, measure):
             break
-        update(error, beyond)
+        update(missed if root is None else missed @ root, beyond)
     return recorder.run(layers, batch_shape)
 
 
@@ -163,7 +163,7 @@ def tanh_descent(
 
     The network is W_D tanh(W_{D-1} ... tanh(W_1 x)). Its mode strengths are read off the correlation of its own
     outputs with the inputs, diag(U^T E[y_net x^T] V) / diag(V^T sigma_xx V): for a linear network on inputs that
-    share the task's axes these are the strengths of the end-to-end map; zero where the inputs do not vary.
+    share the task's axes these are the strengths of the end-to-end map.
 
     Parameters
     ----------
@@ -200,11 +200,9 @@ def tanh_descent(
     inputs, targets = _tensor(x, dtype, device), _tensor(y, dtype, device)
     for w in layers:
         w.requires_grad_()
-    variances = task.mode_variances
-    divisor = np.where(variances > np.finfo(np.float64).eps * variances.max(), variances, np.inf)
 
     def measure() -> tuple[Array, None]:
-        return task.modes.strengths(measurable(outputs.mT @ inputs / len(inputs), loss)) / divisor, None
+        return task.modes.strengths(measurable(outputs.mT @ inputs / len(inputs), loss)) / task.mode_variances, None
 
     recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None)
     for step in range(steps + 1):

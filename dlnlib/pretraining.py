@@ -302,7 +302,7 @@ def alignment(task: Task) -> Array:
 def _counting(task: Task) -> Array:
     """Input singular vectors of the modes that are more than rounding, as rows."""
     _, s, vt = task.modes
-    if not s[0] > 0:
+    if not s.size:
         raise ValueError("sigma_yx was zero; a task without modes has no input singular vectors")
     return np.asarray(vt[s > 1e-10 * s[0]])
 

@@ -166,8 +166,9 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
     tolerance = float(positive("tolerance", tolerance, ndim=0))
     spaces = [_Subspace(width) for width in (task.n_in, *(len(w) for w in layers))]
     noise = [tolerance * float(np.linalg.norm(w)) for w in layers]
-    spaces[0].add(task.sigma_yx.T, 1e3 * tolerance * task.modes.s[0])
-    spaces[-1].add(task.sigma_yx, 1e3 * tolerance * task.modes.s[0])
+    strongest = task.modes.s.max(initial=0.0)
+    spaces[0].add(task.sigma_yx.T, 1e3 * tolerance * strongest)
+    spaces[-1].add(task.sigma_yx, 1e3 * tolerance * strongest)
     spaces[-1].add(layers[-1], noise[-1])
 
     pending = [space.basis for space in spaces]  # the directions whose images have not been taken yet

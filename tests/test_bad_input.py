@@ -101,6 +101,7 @@ CALLED = {"sigma_yx_or_singular_values": "sigma_yx", "colors": "colou?rs"}
 AXES = Figure().subplots()
 TASK = Task(np.eye(2, 3), np.diag([3.0, 2.0, 1.0]), 10.0)
 WIDE = Task(np.eye(2, 40))
+WHITENED = TASK.whitened()
 SMALL = reduction.reduce(WIDE, initialization.orthogonal([40, 9, 2], rng=0))
 ONE_MODE = {"s": ([1.0, 2.0], POSITIVE), "tau": (1.0, POSITIVE), "input_variance": (1.0, POSITIVE)}
 SINGULAR_VALUES = [*NO_NUMBERS, *NOT_FINITE, 1.0, [1.0, -1.0], np.ones((1, 2, 2)), np.eye(2) * math.nan]
@@ -137,6 +138,17 @@ TABLE = [
         whitening=(None, ["white", np.eye(2)]),
     ),
     row(Task.from_samples, x=(np.eye(2), [*MATRIX, np.eye(3)]), y=(np.eye(2), [*MATRIX, np.eye(3)])),
+    row(
+        Task.from_batches,
+        batches=(
+            [(np.eye(2), np.eye(2))],
+            [
+                *[*NOT_A_LIST, "ab", [], np.eye(2), [np.eye(3)], [(np.eye(2), np.eye(3))]],
+                *[[(np.eye(2), np.eye(2)), (np.eye(2), np.eye(2, 1))], *([(bad, np.eye(2))] for bad in MATRIX)],
+            ],
+        ),
+    ),
+    row(Task.pool, tasks=([TASK, TASK], [*NOT_A_LIST, [], np.eye(2), [None], [TASK, WIDE], [WHITENED]])),
     row(TASK.loss, w=(W1, [*NUMBERS, [], W2, W1.T, W1 * math.nan, W1 * 1j])),
     row(TASK.modes.strengths, w=(W1, [*NUMBERS, [], W2, W1.T, W1 * math.nan, W1 * 1j])),
     row(TASK.with_inputs, linear_map=(np.eye(3), [*MATRIX, np.eye(2)])),
@@ -577,5 +589,5 @@ def test_what_no_data_decide_is_refused_or_zero():
     along_nothing = Task([[0.0, 1.0]], np.diag([1.0, 0.0]))
     assert "sigma_xx was zero along every mode; " in refusal(lambda: pretraining.consistency(along_nothing, rng=0))
     run = descent.tanh_descent([[1.0, 0.0]], [[1.0, 2.0]], [W2, W2], 0.1, 3)
-    assert run.modes[:, 0].all() and not run.modes[:, 1].any()
+    assert run.modes.shape == (4, 1) and run.modes.all()
     assert "sigma_xx had an eigenvalue below zero; " in refusal(lambda: Task(np.eye(2), [[1.0, 2.0], [2.0, 1.0]], 9.0))

@@ -79,7 +79,7 @@ def test_centring_is_what_the_best_bias_does(name):
     w = np.random.default_rng(0).standard_normal((3, 10, 784)) / 28
     bias = mean_y - w @ mean_x
     np.testing.assert_allclose(centred.loss(w), task.loss(w) - 0.5 * np.sum(bias**2, axis=-1), rtol=1e-10)
-    assert centred.modes.s[8] > 1e-3 and centred.modes.s[9] < 1e-12
+    assert len(centred.modes.s) == 9 and centred.modes.s[8] > 1e-3
 
 
 def test_mnist_least_squares_floor():

@@ -105,6 +105,55 @@ def test_white_tasks_train_as_on_white_samples(depth, n_in, n_out):
         np.testing.assert_allclose(w, expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("inputs", ["white", "unequal", "rank-deficient", "whitened"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_goal_is_reached_at_the_same_step_in_any_precision(inputs, depth):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        frames = [np.linalg.qr(rng.standard_normal((n, 4))).Q for n in (6, 5)]
+        w = frames[1] * [8.0, 6.0, 4.0, 2.0] @ frames[0].T
+        values = {"white": np.ones(6), "unequal": np.linspace(1, 2, 6)}.get(
+            inputs, np.array([1.0, 0.7, 0.5, 0.5, 0, 0])
+        )
+        axes = np.linalg.qr(rng.standard_normal((6, 6))).Q
+        x = 6**0.5 * np.sqrt(values)[:, None] * axes.T  # six examples with these moments
+        task = Task(w) if inputs == "white" else Task.from_samples(x, x @ w.T)
+        task = task.whitened() if inputs == "whitened" else task
+        start = [0.5 * layer for layer in initialization.orthogonal([6, *[8] * (depth - 1), 5], seed)]
+        options = {"learning_rate": 0.04 / depth**2, "steps": 5000, "stop_below": 1e-5}
+        double, single = (
+            descent.gradient_descent(task, start, dtype=dtype, **options) for dtype in (torch.float64, torch.float32)
+        )
+        # The weights' own rounding moves the error, and so the loss at the goal, by a thousandth.
+        assert abs(double.reached_at - single.reached_at) <= 1 + 1e-3 * double.reached_at < 6
+        assert double.loss.min() >= 0 and single.loss.min() >= 0
+        common = min(len(single.loss), len(double.loss))
+        np.testing.assert_allclose(single.loss[:common], double.loss[:common], rtol=1e-2)
+
+
+def test_a_goal_of_ten_modes_is_reached_at_step_336():
+    task = Task(np.diag(np.arange(10.0, 0, -1)))
+    start = initialization.decoupled(task, [10, 10, 10], 1e-3, rng=0)
+    for dtype in (torch.float64, torch.float32):
+        run = descent.gradient_descent(task, start, 0.02, 1000, stop_below=1e-6, dtype=dtype)
+        assert run.reached_at == 336
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_gradients_keep_their_digits_near_the_minimum(scale):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((30, 5)) * scale
+        teacher = rng.standard_normal((3, 5))
+        change = 1e-7 * rng.standard_normal((3, 5))
+        task = Task.from_samples(x, x @ teacher.T)
+        run = descent.gradient_descent(task, [teacher + change], rate := 1e3 / scale**2, steps=1)
+        gradient = (run.weights[0] - teacher - change) / -rate
+        exact = (teacher + change - teacher) @ x.T @ x / 30
+        np.testing.assert_allclose(gradient, exact, rtol=0, atol=1e-7 * np.abs(exact).max())
+        np.testing.assert_allclose(run.loss[0], 0.5 * np.sum((change @ x.T) ** 2) / 30, rtol=1e-6)
+
+
 @pytest.mark.parametrize("depth", [1, 2, 5])
 @pytest.mark.parametrize(("n_in", "n_out"), [(5, 2), (2, 5)])
 def test_tanh_training_is_plain_pytorchs(depth, n_in, n_out):

@@ -29,6 +29,8 @@ CORE = {"descent", "exact", "initialization", "isometry", "meanfield", "pretrain
 COVERED = {  # by a property in another file
     Task: "test_task.test_moments_are_means_over_the_examples",
     Task.from_samples: "test_task.test_moments_are_means_over_the_examples",
+    Task.from_batches: "test_task.test_batches_make_the_task_of_the_whole",
+    Task.pool: "test_task.test_tasks_of_parts_make_the_task_of_the_whole_in_any_order",
     Modes.strengths: "test_task.test_strengths_are_what_the_map_makes_of_each_mode",
     Task.loss: "test_task.test_loss_is_half_the_mean_squared_error",
     Task.with_inputs: "test_task.test_with_inputs_is_the_task_on_mapped_samples",

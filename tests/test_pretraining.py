@@ -213,7 +213,7 @@ def test_modes_that_are_only_rounding_do_not_count(remnant):
 
 def test_centring_empties_one_mode_of_the_images():
     task = datasets.mnist(centred=True)
-    assert task.modes.s[9] < 1e-10 * task.modes.s[0] < task.modes.s[8]
+    assert len(task.modes.s) == 9 and task.modes.s[8] > 1e-10 * task.modes.s[0]
     found = pretraining.consistency(task, draws=1, rng=0)
     assert found.modes.shape == (9,) and found.modes.min() > 0.6
     assert pretraining.alignment(task).shape == (9, 784)
