@@ -121,6 +121,8 @@ def greedy(
             overwrite_weights=True,
             dtype=dtype,
         )
+        if run.interrupted:
+            raise KeyboardInterrupt
         if run.diverged:
             raise ValueError(
                 f"scale was {scale:g}; from weights that large, on inputs of variances up to {variances[0]:g}, "
