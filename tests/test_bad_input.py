@@ -565,13 +565,11 @@ RESULT = json.dumps({"function": "sweep_points.picky", "point": {"x": 1}, "resul
     [
         b"precious",
         b"step,loss\n1,2",
-        b"\n",
         b"[" * 100_000,
         b"[" * 100_000 + b"\n",
         b"\xff\xfe\n",
         b"null\n",
         b"[1]\n",
-        RESULT[:-1] + b"\n",
         RESULT + b"\nprecious",
         RESULT + b"\n\n" + RESULT + b"\n",
         RESULT.replace(b"result", b"answer") + b"\n",
