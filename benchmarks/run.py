@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,7 +53,7 @@ def main() -> None:
         return
     sizes = Sizes(options.quick)
     results: dict[str, Any] = {"machine": describe_machine()}
-    for benchmark in (full_batch_step, bandwidth, memory, figure_4, race, growth, closed_forms, sliders):
+    for benchmark in (full_batch_step, bandwidth, memory, figure_4, race, growth, accumulation, closed_forms, sliders):
         print(benchmark.__name__.replace("_", " "), "...", flush=True)
         results[benchmark.__name__] = benchmark(sizes)
     options.out.write_text(json.dumps(results, indent=1) + "\n")
@@ -70,6 +71,7 @@ class Sizes:
         self.depths = [4, 8] if quick else [12, 25, 50, 99]
         self.widths = [8, 16] if quick else [125, 250, 500, 1000, 2000]
         self.examples = [50, 500] if quick else [500, 5_000, 50_000]
+        self.accumulated = [1000, 2000, 4000, 8000] if quick else [10_000, 100_000, 1_000_000, 10_000_000]
         self.turns = 2 if quick else 7
         self.few_turns = 1 if quick else 3
 
@@ -328,6 +330,32 @@ def growth(sizes: Sizes) -> dict[str, Any]:
         "depth": {"tried": sizes.depths, "exponent": fit(sizes.depths, by_depth)},
         "width": {"tried": sizes.widths, "exponent": fit(sizes.widths, by_width)},
     }
+
+
+def accumulation(sizes: Sizes) -> list[dict[str, float]]:
+    """Time and peak memory of making a task from batches, 20 inputs and 5 outputs, against the number of examples."""
+    rng = np.random.default_rng(0)
+    batches = [(rng.standard_normal((1000, 20)), rng.standard_normal((1000, 5))) for _ in range(10)]
+
+    def make(n: int) -> Task:
+        return Task.from_batches(batches[i % 10] for i in range(n // 1000))
+
+    times = take_turns(sizes.few_turns, **{str(n): functools.partial(make, n) for n in sizes.accumulated})
+    results = []
+    for n in sizes.accumulated:
+        tracemalloc.start()
+        make(n)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        results.append(
+            {
+                "examples": n,
+                "seconds": times[str(n)],
+                "peak megabytes": peak / 1e6,
+                "megabytes of samples": n * 25 * 8 / 1e6,
+            }
+        )
+    return results
 
 
 def closed_forms(sizes: Sizes) -> list[dict[str, float]]:

@@ -1,25 +1,32 @@
 """The book's data sets, as the moments that a linear network learns from; and its results that took hours.
 
 MNIST and Fashion-MNIST ship with the package as exact integer sums over their pixels (0 to 255), made from the
-original files by ``python -m dlnlib.moments NAME FOLDER``.
+original files by ``python -m dlnlib.moments NAME FOLDER``; and MNIST's first images as such. Your own images come in
+by `from_images`, other samples by `Task.from_samples` and `Task.from_batches`.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import math
+import os
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from dlnlib._checks import Array, finite, generator, one_of, positive_int, shown
+from dlnlib._checks import Array, detached, finite, generator, one_of, path, positive_int, real, shown
 from dlnlib.task import Task
 
 SPLITS = ("train", "validation", "test")
 STORED = ("figure_6a", "spectra")
 
 _N_PIXELS = 784
+_IDX_TYPES = {b"\x08": "u1", b"\x09": "i1", b"\x0b": ">i2", b"\x0c": ">i4", b"\x0d": ">f4", b"\x0e": ">f8"}
 _SHIPPED = Path(__file__).parent / "data"
 
 # SHA-256 of the sums in each file. That of the file itself would depend on the compressor's version.
@@ -27,6 +34,7 @@ _SHA256 = {
     "fashion_mnist-test": "a571d796e6ea269a3e8c30f7eed95273511a009b7c76f0e49a64af93a8e25a06",
     "fashion_mnist-train": "60cd8fb297cc7e3c4a7fec0f47c310d2559df505f9f30da0cc51d2962864b108",
     "fashion_mnist-validation": "ac42aa63f6e0a5bd55777edc6a58a4852d3f47e956fac4557d7e403085802560",
+    "mnist-images": "7e4ea564596ed8e7ab5ad00b1d37e85b8381ec9d66298c40acc122b825f51d64",
     "mnist-test": "a2b0f101decb3c20f3cc4ca6180360a827536fb19d399eef72a7641365e1579a",
     "mnist-train": "338e3289e5f2d6af53a3cfec19a57bfabc9bb1964f116c19559fc2e5f75e222d",
     "mnist-validation": "e5b2a9fa56cf7930389abf7ce853da88658b745e095791046839c7a26616b5d0",
@@ -99,13 +107,187 @@ def fashion_mnist(split: str = "train", *, centred: bool = False) -> Task:
     return _image_task("fashion_mnist", split, centred)
 
 
+def mnist_images(n_images: int = 5000) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """MNIST's first training images themselves, for experiments with few examples.
+
+    Parameters
+    ----------
+    n_images : int
+        How many, at most the 5,000 that ship with the package.
+
+    Returns
+    -------
+    images : (n_images, 28, 28) array of uint8
+        Pixels from 0 to 255.
+    labels : (n_images,) array of uint8
+        The digits.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many, or the file is missing, truncated or altered.
+
+    References
+    ----------
+    LeCun, Cortes & Burges (1998).
+
+    Examples
+    --------
+    >>> images, labels = mnist_images(100)
+    >>> from_images(images, labels)
+    Task(784 inputs of rank 100, 10 outputs, 100 examples, floor 0)
+    """
+    images, labels = _shipped("mnist-images", "images", "labels")
+    if positive_int("n_images", n_images) > len(images):
+        raise ValueError(f"n_images was {n_images}; it must be at most {len(images)}, the images that are here")
+    return images[:n_images], labels[:n_images]
+
+
+def from_images(images: ArrayLike, labels: ArrayLike, *, centred: bool = False) -> Task:
+    """Make the task of naming images: pixels of 0 to 255 scaled to [0, 1], and one-hot targets.
+
+    Parameters
+    ----------
+    images : (n_images, height, width) array
+        Of any size; `read_idx` reads files of them.
+    labels : (n_images,) array of whole numbers
+        Output k is that of label k, from zero to the largest.
+    centred : bool
+        Whether to subtract from pixels and targets their means.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    ValueError
+        If the labels are not whole numbers, one for each image.
+
+    Examples
+    --------
+    >>> from_images(np.zeros((3, 4, 5)), [0, 25, 7])
+    Task(20 inputs of rank 0, 26 outputs, 3 examples, floor 0.5)
+    """
+    x: Any = images if hasattr(images, "shape") else real("images", images)
+    y = finite("labels", labels, ndim=1)
+    if len(x.shape) < 2 or len(x) != len(y) or 0 in x.shape:
+        raise ValueError(f"images had shape {x.shape}; it must hold an image for each of {len(y)} labels")
+    if np.any(y % 1) or y.min() < 0:
+        raise ValueError(f"labels went from {y.min():g} to {y.max():g}; they must be whole numbers from zero")
+    names, size = np.eye(int(y.max()) + 1), max(1, 2**21 // math.prod(x.shape[1:]))
+    parts = (slice(start, start + size) for start in range(0, len(x), size))
+    pairs = ((finite("images", x[i]).reshape(len(y[i]), -1) / 255, names[y[i].astype(int)]) for i in parts)
+    return Task.from_batches(pairs, centred)
+
+
+def read_idx(file: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read an IDX file: the format of MNIST and its relatives, gzipped or not, whatever its name is.
+
+    Parameters
+    ----------
+    file : path
+
+    Returns
+    -------
+    array
+        Of the shape and type that the file says.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, is another one, or is not whole.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     labels = Path(folder, "labels")
+    ...     labels.write_bytes(bytes([0, 0, 8, 1]) + bytes([0, 0, 0, 3]) + bytes([7, 2, 1]))
+    ...     read_idx(labels)
+    11
+    array([7, 2, 1], dtype=uint8)
+    """
+    try:
+        return _parse_idx(_unpacked(path("file", file)))
+    except (EOFError, OSError, zlib.error, ValueError) as error:
+        raise ValueError(f"file {str(file)!r} could not be read ({error}); it must be an IDX file, whole") from None
+
+
+def with_constant(x: ArrayLike) -> Array:
+    """Append to inputs one that is always one, whose weights are the biases of the first layer.
+
+    Parameters
+    ----------
+    x : (n_examples, n_in) array
+
+    Returns
+    -------
+    (n_examples, n_in + 1) array
+
+    Raises
+    ------
+    ValueError
+        If x has not two dimensions.
+
+    Examples
+    --------
+    >>> x, y = np.array([[1.0], [2.0]]), [[5.0], [7.0]]
+    >>> Task.from_samples(with_constant(x), y).least_squares_map.round(12)  # y = 2 x + 3
+    array([[2., 3.]])
+    """
+    x = finite("x", detached(x), ndim=2)
+    return np.hstack([x, np.ones((len(x), 1))])
+
+
+def teacher(
+    w: ArrayLike | tuple[int, int], n_examples: int, *, noise: float = 0.0, rng: int | np.random.Generator
+) -> tuple[Array, Array, Task]:
+    """Draw examples of a linear teacher: standard Gaussian inputs x, and targets w x + noise.
+
+    Parameters
+    ----------
+    w : (n_out, n_in) array, or tuple (n_out, n_in)
+        The teacher's map; or its sizes, for a random one of independent Gaussian entries of variance 1 / n_in.
+    n_examples : int
+        Number of examples.
+    noise : float
+        Standard deviation of the noise of each target.
+    rng : int or numpy.random.Generator
+        Seed, or generator.
+
+    Returns
+    -------
+    x, y : (n_examples, n_in) and (n_examples, n_out) arrays
+        The samples.
+    task : Task
+        The task of the whole population, exactly: white inputs, sigma_yx = w, and a floor that is the noise.
+
+    Raises
+    ------
+    ValueError
+        If a size or the noise is out of range.
+
+    Examples
+    --------
+    >>> x, y, population = teacher((3, 20), 50, noise=0.1, rng=0)
+    >>> learned = Task.from_samples(x, y).least_squares_map
+    >>> bool(population.floor < population.loss(learned) < population.loss(np.zeros((3, 20))))
+    True
+    """
+    rng, n_examples = generator(rng), positive_int("n_examples", n_examples)
+    if finite("noise", noise, ndim=0) < 0:
+        raise ValueError(f"noise was {noise:g}; it must not be negative")
+    if isinstance(w, tuple) and w:
+        w = rng.standard_normal([positive_int("w", size) for size in w]) / math.sqrt(w[-1])
+    w = finite("w", detached(w), ndim=2)
+    x = rng.standard_normal((n_examples, w.shape[1]))
+    y = x @ w.T + noise * rng.standard_normal((n_examples, len(w)))
+    return x, y, Task(w, None, float(np.sum(w**2) + noise**2 * len(w)))
+
+
 def hierarchy(
-    levels: int = 5,
-    branching: int = 2,
-    features: int = 1000,
-    flip: float = 0.1,
-    *,
-    rng: int | np.random.Generator,
+    levels: int = 5, branching: int = 2, features: int = 1000, flip: float = 0.1, *, rng: int | np.random.Generator
 ) -> Task:
     """Items at the leaves of a tree, named by one-hot inputs, described by features that diffuse down the tree.
 
@@ -143,12 +325,7 @@ def hierarchy(
 
 
 def diffuse(
-    levels: int = 5,
-    branching: int = 2,
-    features: int = 1000,
-    flip: float = 0.1,
-    *,
-    rng: int | np.random.Generator,
+    levels: int = 5, branching: int = 2, features: int = 1000, flip: float = 0.1, *, rng: int | np.random.Generator
 ) -> Array:
     """Draw a table of +1/-1 features that diffuse from the root of a tree to its leaves, the items.
 
@@ -187,10 +364,7 @@ def diffuse(
            [0.4, 0.4, 1. , 0.6],
            [0.4, 0.4, 0.6, 1. ]])
     """
-    levels, branching = (
-        positive_int("levels", levels),
-        positive_int("branching", branching),
-    )
+    levels, branching = positive_int("levels", levels), positive_int("branching", branching)
     features, rng = positive_int("features", features), generator(rng)
     if not 0 <= finite("flip", flip, ndim=0) <= 0.5:
         raise ValueError(f"flip was {flip}; it must be a probability from 0 to 1/2")
@@ -234,17 +408,8 @@ def stored(name: str) -> dict[str, Any]:
 
 
 def _image_task(name: str, split: str, centred: bool) -> Task:
-    file = _SHIPPED / f"{name}-{one_of('split', split, SPLITS)}.npz"
-    try:
-        with file.open("rb") as opened, np.load(opened) as moments:
-            products, pixels, counts = (moments[key] for key in ("pixel_products", "class_pixels", "class_counts"))
-    except Exception as error:  # a harmed file makes zipfile, zlib and NumPy raise all kinds
-        raise _unreadable(file, error) from None
-    content = hashlib.sha256()
-    for array in (products, pixels, counts):
-        content.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
-    if content.hexdigest() != _SHA256[file.stem]:
-        raise ValueError(f"{file} held other moments than {name}'s; it must be the file that came with dlnlib")
+    stem = f"{name}-{one_of('split', split, SPLITS)}"
+    products, pixels, counts = _shipped(stem, "pixel_products", "class_pixels", "class_counts")
     upper = np.zeros((_N_PIXELS, _N_PIXELS))
     upper[np.triu_indices(_N_PIXELS)] = products
     # n^2 times the means: whole numbers below 2^53, so that nothing is rounded when those of the means are subtracted.
@@ -254,6 +419,41 @@ def _image_task(name: str, split: str, centred: bool) -> Task:
         sums, counts = pixels.sum(axis=0, dtype=float), counts.astype(float)  # every image is of one class
         yx, xx, yy = yx - np.outer(counts, sums), xx - np.outer(sums, sums), yy - counts @ counts
     return Task(yx / (255 * n**2), xx / (255 * n) ** 2, yy / n**2, n)
+
+
+def _shipped(stem: str, *keys: str) -> list[NDArray[Any]]:
+    """The arrays of a file that came with the package, if they are what they were."""
+    file = _SHIPPED / f"{stem}.npz"
+    try:
+        with file.open("rb") as opened, np.load(opened) as arrays:
+            found = [arrays[key] for key in keys]
+    except Exception as error:  # a harmed file makes zipfile, zlib and NumPy raise all kinds
+        raise _unreadable(file, error) from None
+    content = hashlib.sha256()
+    for array in found:
+        content.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    if content.hexdigest() != _SHA256[stem]:
+        name = stem.rsplit("-", 1)[0]
+        raise ValueError(f"{file} held other moments than {name}'s; it must be the file that came with dlnlib")
+    return found
+
+
+def _unpacked(file: Path) -> bytes:
+    """The content of an IDX file, gzipped or not; of any other nothing."""
+    with file.open("rb") as opened:
+        zipped = opened.read(2) == b"\x1f\x8b"
+    with gzip.open(file) if zipped else file.open("rb") as opened:
+        head = opened.read(4)
+        return head + opened.read() if head[:2] == bytes(2) and head[2:3] in _IDX_TYPES else b""
+
+
+def _parse_idx(content: bytes) -> NDArray[Any]:
+    """Two zero bytes, the type, the number of dimensions, each dimension in four bytes, the numbers."""
+    if len(content) < 4:
+        raise ValueError("no IDX file")
+    kind, n_dimensions = np.dtype(_IDX_TYPES[content[2:3]]), content[3]
+    shape = np.frombuffer(content[4 : 4 + 4 * n_dimensions], dtype=">u4").tolist()
+    return np.frombuffer(content, dtype=kind, offset=4 + 4 * n_dimensions).reshape(shape)
 
 
 def _unreadable(file: Path, error: Exception) -> ValueError:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, each, finite, generator, instance, positive, positive_int
+from dlnlib._checks import Array, detached, each, finite, generator, instance, positive, positive_int, shown
 from dlnlib.task import Task
 
 
@@ -71,11 +72,7 @@ def decoupled(task: Task, widths: Sequence[int], u0: ArrayLike, rng: int | np.ra
             f"u0 had shape {strength.shape}; it must be a number or one strength for each of {n_modes} modes"
         )
     a = strength ** (1 / (len(widths) - 1))
-    frames = [
-        vt[:n_modes].T,
-        *(_orthonormal(n, n_modes, rng) for n in widths[1:-1]),
-        u[:, :n_modes],
-    ]
+    frames = [vt[:n_modes].T, *(_orthonormal(n, n_modes, rng) for n in widths[1:-1]), u[:, :n_modes]]
     return [(after * a) @ before.T for before, after in itertools.pairwise(frames)]
 
 
@@ -174,11 +171,7 @@ def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: floa
     >>> np.allclose(w1.T @ w1, np.eye(3)), np.allclose(w2 @ w2.T, np.eye(2))
     (True, True)
     """
-    widths, rng, gain = (
-        _check_widths(widths),
-        generator(rng),
-        float(positive("gain", gain, ndim=0)),
-    )
+    widths, rng, gain = _check_widths(widths), generator(rng), float(positive("gain", gain, ndim=0))
     shapes = zip(widths[1:], widths[:-1], strict=True)
     return [gain * (_orthonormal(n, m, rng) if n >= m else _orthonormal(m, n, rng).T) for n, m in shapes]
 
@@ -210,11 +203,7 @@ def gaussian(widths: Sequence[int], scale: float, rng: int | np.random.Generator
     >>> w1.shape, w2.shape, round(float(w1.std()), 3)
     ((500, 3), (2, 500), 0.01)
     """
-    widths, rng, scale = (
-        _check_widths(widths),
-        generator(rng),
-        float(positive("scale", scale, ndim=0)),
-    )
+    widths, rng, scale = _check_widths(widths), generator(rng), float(positive("scale", scale, ndim=0))
     return [scale * rng.standard_normal((n, m)) for n, m in zip(widths[1:], widths[:-1], strict=True)]
 
 
@@ -250,6 +239,55 @@ def glorot(widths: Sequence[int], rng: int | np.random.Generator) -> list[Array]
     widths, rng = _check_widths(widths), generator(rng)
     shapes = zip(widths[1:], widths[:-1], strict=True)
     return [np.sqrt(2 / (n + m)) * rng.standard_normal((n, m)) for n, m in shapes]
+
+
+def from_torch(source: Any) -> list[Array]:
+    """Take the weights of a linear network of PyTorch as a start.
+
+    Parameters
+    ----------
+    source : torch.nn.Module, state_dict, or iterable of parameters
+        An ``nn.Sequential`` of ``nn.Linear(..., bias=False)``, what its ``state_dict()`` or ``parameters()`` gives, or
+        the layers' weights, next to the input first.
+
+    Returns
+    -------
+    list of (widths[l], widths[l - 1]) arrays
+        Copies; float64.
+
+    Raises
+    ------
+    ValueError
+        If something in it is not linear, is a bias, or the layers do not chain.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = torch.nn.Sequential(torch.nn.Linear(3, 5, bias=False), torch.nn.Linear(5, 2, bias=False))
+    >>> [w.shape for w in from_torch(network)]
+    [(5, 3), (2, 5)]
+    """
+    if hasattr(source, "modules") and not isinstance(source, type):
+        for module in source.modules():
+            if type(module).__name__ not in ("Linear", "Identity", "Sequential"):
+                raise ValueError(f"source held {shown(module)}; it must be nn.Sequential of nn.Linear")
+        source = source.state_dict()
+    weights = []
+    for name, w in source.items() if hasattr(source, "items") else each("source", source):
+        array = finite(f"{name} of source", detached(w))
+        if array.ndim != 2:
+            raise ValueError(
+                f"{name} of source had shape {array.shape}; each must be the weight of a layer without a bias: "
+                "a constant input does what a bias does, see datasets.with_constant"
+            )
+        weights.append(array.copy())
+    if not weights:
+        raise ValueError("source was empty; it must hold at least one layer")
+    if any(len(before) != after.shape[1] for before, after in itertools.pairwise(weights)):
+        raise ValueError(
+            f"source held layers of shapes {[w.shape for w in weights]}; each must take what the last gives"
+        )
+    return weights
 
 
 def stack(starts: Sequence[Sequence[Array]]) -> list[Array]:

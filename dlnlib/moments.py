@@ -6,10 +6,10 @@ Run as ``python -m dlnlib.moments NAME FOLDER`` to rebuild the files that ship w
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dlnlib import _checks
+from dlnlib.datasets import _N_PIXELS, _SHIPPED, _parse_idx, _unpacked
 
 __all__ = ["build_moments"]
 
 _N_TRAIN = 50_000  # of the training file's 60,000 images; the rest are the validation split
-_N_PIXELS, _N_CLASSES = 784, 10
-_SHIPPED = Path(__file__).parent / "data"
+_N_CLASSES = 10
 
 # SHA-256 of the uncompressed IDX files, as their authors published them.
 _SHA256 = {
@@ -48,7 +48,7 @@ def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathL
     ----------
     name : {"mnist", "fashion_mnist"}
     folder : path
-        Holds the four original IDX files, gzipped or not.
+        Holds the four original IDX files, gzipped or not, of any names: they are known by their content.
     out : path
         Folder to write ``<name>-<split>.npz`` to, made if need be; a file appears there only when it is whole.
 
@@ -77,7 +77,7 @@ def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathL
     hashes = _SHA256[_checks.one_of("name", name, sorted(_SHA256))]
     folder, out = _checks.path("folder", folder), _checks.path("out", out)
     # Everything is checked before the first sum is made.
-    train_x, train_y, test_x, test_y = (_read_idx(folder, file, sha) for file, sha in hashes.items())
+    train_x, train_y, test_x, test_y = _find(folder, hashes)
     parts = {
         "train": (train_x[:_N_TRAIN], train_y[:_N_TRAIN]),
         "validation": (train_x[_N_TRAIN:], train_y[_N_TRAIN:]),
@@ -105,10 +105,7 @@ def _integer_moments(
 ) -> dict[str, NDArray[np.uint32]]:
     """Exact sums: pixel products (upper triangle), pixels for each class, images for each class."""
     x, y = images.reshape(len(images), _N_PIXELS), np.eye(_N_CLASSES)[labels]
-    gram, class_sums = (
-        np.zeros((_N_PIXELS, _N_PIXELS)),
-        np.zeros((_N_CLASSES, _N_PIXELS)),
-    )
+    gram, class_sums = np.zeros((_N_PIXELS, _N_PIXELS)), np.zeros((_N_CLASSES, _N_PIXELS))
     for start in range(0, len(x), 5_000):
         # float64 holds every integer below 2^53, and the largest sum here is below 2^32: exact, at BLAS speed.
         block = x[start : start + 5_000].astype(np.float64)
@@ -122,40 +119,36 @@ def _integer_moments(
     }
 
 
-def _read_idx(folder: Path, file: str, sha256: str) -> NDArray[np.uint8]:
-    """Read one IDX file, gzipped or not, and refuse any content but the published one."""
-    plain, zipped = folder / file, folder / f"{file}.gz"
-    if not plain.is_file() and not zipped.is_file():
-        raise ValueError(
-            f"folder {str(folder)!r} held neither {plain.name} nor {zipped.name}; it must hold the original IDX files"
-        )
-    path = plain if plain.is_file() else zipped
-    try:
-        content = path.read_bytes() if path == plain else gzip.decompress(path.read_bytes())
-    except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"{path} could not be read as a gzip file ({error}); it must be the original, whole") from None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(
-            f"{path} is not the published {file}: its SHA-256 differs, so it is truncated, altered or another file"
-        )
-    # IDX: two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension in 4 bytes, the data.
-    n_dimensions = content[3]
-    shape = np.frombuffer(content, dtype=">u4", count=n_dimensions, offset=4)
-    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * n_dimensions).reshape(shape)
+def _find(folder: Path, hashes: dict[str, str]) -> Iterator[NDArray[np.uint8]]:
+    """Read the published files, which are known by their content, whatever they are called, gzipped or not."""
+    found, unreadable = {}, {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_file():
+            try:
+                content = _unpacked(path)
+            except (EOFError, OSError, zlib.error) as error:
+                unreadable[path] = f"could not be read as a gzip file ({error}); it must be the original, whole"
+                continue
+            found[hashlib.sha256(content).hexdigest()] = content
+    for file, sha256 in hashes.items():
+        if sha256 not in found:
+            named = [path for path in (folder / file, folder / f"{file}.gz") if path.is_file()]
+            if not named:
+                raise ValueError(
+                    f"folder {str(folder)!r} held neither {file} nor {file}.gz, under no name; "
+                    "it must hold the original IDX files"
+                )
+            altered = f"is not the published {file}: its SHA-256 differs, so it is truncated, altered or another file"
+            raise ValueError(f"{named[0]} {unreadable.get(named[0], altered)}")
+        yield _parse_idx(found[sha256])
 
 
 def _main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m dlnlib.moments",
-        description="Build a data set's moments from its IDX files.",
-    )
+    about = "Build a data set's moments from its IDX files."
+    parser = argparse.ArgumentParser(prog="python -m dlnlib.moments", description=about)
     parser.add_argument("name", choices=sorted(_SHA256))
     parser.add_argument("folder", help="folder with the four original IDX files, gzipped or not")
-    parser.add_argument(
-        "--out",
-        default=_SHIPPED,
-        help="where to write the moments (default: into the package)",
-    )
+    parser.add_argument("--out", default=_SHIPPED, help="where to write the moments (default: into the package)")
     arguments = parser.parse_args()
     try:
         for path in build_moments(arguments.name, arguments.folder, arguments.out):

@@ -202,12 +202,7 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
     if all(frame.shape[1] == len(frame) for frame in frames):
         return Reduction(task, _read_only_views(layers), frames, _read_only_views(layers))
     first, last = frames[0], frames[-1]
-    small_task = Task(
-        last.T @ task.sigma_yx @ first,
-        None if task.sigma_xx is None else _symmetric(first.T @ task.sigma_xx @ first),
-        task.trace_yy,
-        task.n_examples,
-    )
+    small_task = task._in_frames(first, last)
     small = [
         after.T @ (w if before.shape[1] == len(before) else np.hstack(images))
         for w, images, before, after in zip(layers, carried, frames[:-1], frames[1:], strict=True)
@@ -221,10 +216,6 @@ def _read_only_views(arrays: list[Array]) -> list[Array]:
     for view in views:
         view.flags.writeable = False
     return views
-
-
-def _symmetric(matrix: Array) -> Array:
-    return np.asarray((matrix + matrix.T) / 2)
 
 
 class _Subspace:
@@ -293,6 +284,5 @@ def reduce_outputs(task: Task, weights: Sequence[ArrayLike]) -> tuple[Task, list
     u = task.modes.u
     inside = u.T @ readout
     outside = np.linalg.qr(readout - u @ inside).R
-    sigma_yx = np.vstack([u.T @ task.sigma_yx, np.zeros((outside.shape[-2], task.n_in))])
-    small_task = Task(sigma_yx, task.sigma_xx, task.trace_yy, task.n_examples, task.whitening)
+    small_task = task._in_frames(None, np.hstack([u, np.zeros((task.n_out, outside.shape[-2]))]))
     return small_task, [*hidden, np.concatenate([inside, outside], axis=-2)]

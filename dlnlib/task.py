@@ -15,6 +15,7 @@ from dlnlib._checks import Array, each, finite, instance, positive_int, shown, s
 # What is below this share of the largest is rounding: a hundred times more than was ever seen of it, and on MNIST's
 # moments, in every frame of its inputs, less than half of the smallest direction that is there.
 ROUNDING = 100 * float(np.finfo(np.float64).eps)
+_SHORT = np.float16, np.float32
 
 
 class Modes(NamedTuple):
@@ -96,19 +97,20 @@ class Whitening(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Task:
-    """A data set as its triangular root: all that a linear network ever learns from.
+    r"""A data set as its triangular root: all that a linear network ever learns from.
 
-    With x and y the examples as rows, P of them, and [x y] / sqrt(P) = Q R, an orthonormal Q drops out of every
-    mean, and what is left is the small matrix
+    With x and y the P examples as rows, and [x y] / sqrt(P) = Q R, the orthonormal Q drops out of every mean. The
+    small matrix that is left,
 
-        R = [root targets; 0 rest],
+    .. math:: R = \begin{pmatrix} \text{root} & \text{targets} \\ 0 & \text{rest} \end{pmatrix},
 
-    in which rows of `root` that are rounding have been left out. The loss of a linear map w, half the mean squared
-    error, is a sum of squares in it, which rounding cannot make negative,
+    without the rows of `root` that are rounding, says all. The loss of a linear map w, half the mean squared error,
+    is a sum of squares, which rounding cannot make negative:
 
-        L(w) = floor + 1/2 |targets - root w^T|^2,   floor = 1/2 |rest|^2,
+    .. math:: L(w) = \text{floor} + \tfrac12 \| \text{targets} - \text{root}\, w^T \|^2, \qquad
+        \text{floor} = \tfrac12 \| \text{rest} \|^2 .
 
-    and so are gradient and every training trajectory exact functions of it, at a cost that does not depend on the
+    So loss, gradient and every training trajectory are exact functions of R, at a cost that does not depend on the
     number of examples. The moments are its squares: sigma_xx = root^T root and sigma_yx = targets^T root. They know
     half as many digits of a weak direction; a task that is made from them takes its root from their eigenvectors.
 
@@ -179,10 +181,10 @@ class Task:
         whitening: Whitening | None = None,
     ) -> None:
         sigma_yx = squarable("sigma_yx", sigma_yx, ndim=2)
-        modes, root, targets, scale, uncertain = _modes(sigma_yx), None, sigma_yx.T, None, _rounding(sigma_yx)
+        root, targets, scale, uncertain = None, sigma_yx.T, None, _rounding(sigma_yx)
         if sigma_xx is not None:
             sigma_xx = finite("sigma_xx", sigma_xx)
-            root, targets, scale, uncertain = _root_of_moments(sigma_yx, sigma_xx, modes.u)
+            root, targets, scale, uncertain = _root_of_moments(sigma_yx, sigma_xx)
         explained = float(np.sum(targets**2))
         trace_yy = explained if trace_yy is None else float(finite("trace_yy", trace_yy, ndim=0))
         if trace_yy < explained * (1 - max(uncertain, 1e-9)):
@@ -192,7 +194,7 @@ class Task:
         n_examples, floor = positive_int("n_examples", n_examples), max(0.0, 0.5 * (trace_yy - explained))
         self._keep(root, targets, scale, floor, trace_yy, n_examples, ROUNDING**0.5, whitening)
         given = {"sigma_yx": _read_only(sigma_yx), "sigma_xx": None if sigma_xx is None else _read_only(sigma_xx)}
-        vars(self).update(given, modes=modes, _made=(Task, (*given.values(), trace_yy, n_examples, whitening)))
+        vars(self).update(given, _made=(Task, (*given.values(), trace_yy, n_examples, whitening)))
 
     def _keep(self, *fields: Any) -> None:
         fields = tuple(_read_only(field) if isinstance(field, np.ndarray) else field for field in fields)
@@ -261,14 +263,10 @@ class Task:
         n_in, precision, squares, means = 0, 0.0, 0.0, int(bool(centred))
         for x, y, eps in _blocks(batches):
             n_in, precision, squares = x.shape[1], max(precision, eps), squares + float(np.sum(y**2))
-            rows, count = np.hstack([np.ones((len(x), means)), x, y]), len(x)
-            while True:  # a tree of parts of like size: rounding grows with its height, and so does memory
-                if len(rows) > 2 * rows.shape[1]:
-                    rows = _triangle(rows)
-                if not parts or parts[-1][0] > count:
-                    break
+            count, rows = len(x), np.hstack([np.ones((len(x), means)), x, y])
+            while parts and parts[-1][0] <= count:  # a tree of like parts: rounding and memory grow with its height
                 n_before, before = parts.pop()
-                rows, count = np.vstack([before, rows]), count + n_before
+                count, rows = count + n_before, _triangle(np.vstack([before, rows]))
             parts.append((count, rows))
         n_examples = sum(count for count, _ in parts)
         rows = _triangle(np.vstack([part for _, part in parts])) / np.sqrt(n_examples)
@@ -484,6 +482,19 @@ class Task:
         *thin, left = _thin(rows, len(linear_map), sizes, self.precision)
         return _task(*thin, self.floor + left, self.trace_yy, self.n_examples, self.precision)
 
+    def _in_frames(self, inputs: Array | None, outputs: Array) -> Task:
+        """Return the task in orthonormal frames, as columns, of inputs (None: as they are) and outputs.
+
+        The frames must hold all modes, and the inputs' one be invariant under sigma_xx: then loss and floor stay.
+        """
+        root, targets, scale, whitening = self.root, self.targets @ outputs, vars(self)["_scale"], self.whitening
+        if inputs is not None and root is None:
+            targets = inputs.T @ targets
+        elif inputs is not None and root is not None:
+            rows, whitening = np.hstack([root @ inputs, targets]), None
+            root, targets, scale, _ = _thin(rows, inputs.shape[1], np.linalg.norm(rows, axis=0), self.precision)
+        return _task(root, targets, scale, self.floor, self.trace_yy, self.n_examples, self.precision, whitening)
+
     def whitened(self) -> Task:
         """Return the task on whitened inputs, which keep their number and, as nearly as possible, their meaning.
 
@@ -510,7 +521,10 @@ class Task:
         axes, spread, scale = self._principal
         forward, back = axes.T / spread @ axes / scale, scale[:, None] * (axes.T * spread) @ axes
         whitening = Whitening(_read_only(forward), _read_only(back), self.rank)
-        root, targets = (axes, self.targets) if self.rank < self.n_in else (None, axes.T @ self.targets)
+        targets = self.targets
+        if self.precision == ROUNDING**0.5:  # along weak inputs rounding of moments has grown, also outside the modes
+            targets = targets @ self.modes.u @ self.modes.u.T
+        root, targets = (axes, targets) if self.rank < self.n_in else (None, axes.T @ targets)
         same = self.floor, self.trace_yy, self.n_examples, self.precision
         return _task(root, targets, np.ones(self.n_in), *same, whitening)
 
@@ -519,12 +533,9 @@ class Task:
         return f"Task({data}, floor {self.floor:.4g})"
 
     def _repr_html_(self) -> str:
-        heads = "inputs", "rank", "outputs", "examples", "modes", "their strengths", "loss of the zero map", "floor"
-        s, loss = self.modes.s, (f"{self.trace_yy / 2:.4g}", f"{self.floor:.4g}")
-        strengths = f"{s[0]:.3g} to {s[-1]:.3g}" if s.size else "none"
-        entries = self.n_in, self.rank, self.n_out, f"{self.n_examples:,}", len(s), strengths, *loss
-        rows = (f"<tr><th>{head}</th><td>{x}</td></tr>" for head, x in zip(heads, entries, strict=True))
-        return f"<table>{''.join(rows)}</table>"
+        sizes = {"inputs": self.n_in, "rank": self.rank, "outputs": self.n_out, "examples": f"{self.n_examples:,}"}
+        rows = sizes | {"modes": len(self.modes.s), "floor": f"{self.floor:.4g}"}
+        return f"<table>{''.join(f'<tr><th>{head}</th><td>{x}</td></tr>' for head, x in rows.items())}</table>"
 
 
 def _task(*fields: Any) -> Task:
@@ -554,7 +565,7 @@ def _thin(rows: Array, n_in: int, sizes: Array, precision: float) -> tuple[Array
     return root, targets, scale, float(0.5 * (np.sum(rest**2) + np.sum(missed**2)))
 
 
-def _root_of_moments(sigma_yx: Array, sigma_xx: Array, u: Array) -> tuple[Array, Array, Array, float]:
+def _root_of_moments(sigma_yx: Array, sigma_xx: Array) -> tuple[Array, Array, Array, float]:
     """Return root, targets and scale of moments, and what share of the explained rounding may have made."""
     n_in = sigma_yx.shape[1]
     if sigma_xx.shape != (n_in, n_in):
@@ -587,8 +598,7 @@ def _root_of_moments(sigma_yx: Array, sigma_xx: Array, u: Array) -> tuple[Array,
     spread, axes = np.sqrt(values[kept]), vectors[:, kept].T * there
     uncertain = max(rounding * values[-1], noise) / values[kept].min(initial=np.inf)
     root = spread[:, None] * axes * scale
-    # Along weak directions rounding of sigma_yx grows: of the outputs' span, which it has here, nothing is outside.
-    targets = (axes / scale / spread[:, None]) @ (sigma_yx.T @ u) @ u.T
+    targets = (axes / scale / spread[:, None]) @ sigma_yx.T
     if scale is not own:
         sizes = np.repeat([np.sqrt(noise) / ROUNDING, 0.0], [n_in, targets.shape[1]])
         root, targets, scale, _ = _thin(np.hstack([root, targets]), n_in, sizes, ROUNDING)
@@ -617,23 +627,19 @@ def _blocks(batches: Iterable[tuple[str | None, Any]]) -> Iterator[tuple[Array, 
     """Yield the examples of named pairs (x, y), a few thousand at a time, and how precise the inputs are."""
     width = None
     for of, pair in batches:
+        x_name, y_name = (f"{name} of {of}" if of else name for name in "xy")
         try:
-            given_x, given_y = pair
+            x, y = pair
         except (TypeError, ValueError):
             raise ValueError(f"{of} was {shown(pair)}; it must be a pair (x, y)") from None
-        x_name, y_name = (f"{name} of {of}" if of else name for name in "xy")
-        x, y = table(x_name, given_x), table(y_name, given_y)
+        x, y = table(x_name, x), table(y_name, y)
         if len(x) != len(y):
             raise ValueError(f"{x_name} held {len(x)} examples and y {len(y)}; they must hold the same number")
-        width = width or (x.shape[1], y.shape[1])
-        if width != (x.shape[1], y.shape[1]):
-            raise ValueError(
-                f"{of} had {x.shape[1]} inputs and {y.shape[1]} outputs; "
-                f"it must have {width[0]} and {width[1]}, as the first"
-            )
-        for start in range(0, len(x), size := max(2**21 // sum(width), 4 * sum(width))):
-            kind = np.asarray(x[:0]).dtype
-            precision = float(np.finfo(np.float32).eps) if kind.kind == "f" and kind.itemsize < 8 else 0.0
+        width, first = (x.shape[1], y.shape[1]), width
+        if first not in (None, width):
+            raise ValueError(f"{of} had {width} inputs and outputs; it must have {first}, as the first")
+        precision = float(np.finfo(np.float32).eps) if np.asarray(x[:0]).dtype in _SHORT else 0.0
+        for start in range(0, len(x), size := max(2**19 // sum(width), 4 * sum(width))):
             part = slice(start, start + size)
             yield squarable(x_name, x[part]), squarable(y_name, y[part]), precision
     if width is None:

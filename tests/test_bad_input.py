@@ -169,6 +169,24 @@ TABLE = [
     row(datasets.mnist, split=("train", [None, 0, "", "training", ["train"], np.array(["train"]), b"train"])),
     row(datasets.fashion_mnist, split=("test", [None, 0, "Test", ["test"], np.array(["test"]), datasets.SPLITS])),
     row(datasets.stored, name=("spectra", [None, 0, "figure_7", ["spectra"], "../__init__"])),
+    row(datasets.mnist_images, n_images=(10, [*COUNT, 5001])),
+    row(
+        datasets.from_images,
+        images=(
+            np.ones((2, 3, 3)),
+            [*NO_NUMBERS, np.ones((3, 3, 3)), np.ones(2), np.ones((2, 0))],
+        ),
+        labels=([1, 0], [*NO_NUMBERS, *NOT_FINITE, [0, -1], [0.5, 1.0], [0], [[0, 1]], []]),
+    ),
+    row(datasets.read_idx, file=("labels", [*PATH, "nowhere", "."])),
+    row(datasets.with_constant, x=(np.eye(2), MATRIX)),
+    row(
+        datasets.teacher,
+        w=((2, 3), [*MATRIX, (), (0, 2), (2,), (2, 3, 4), (2.5, 3)]),
+        n_examples=(3, COUNT),
+        noise=(0.1, [*ONE_NUMBER, -0.1]),
+        rng=(0, SEED),
+    ),
     row(datasets.hierarchy, **RANDOM_TREE),
     row(datasets.diffuse, **RANDOM_TREE),
     row(
@@ -188,6 +206,17 @@ TABLE = [
     row(initialization.orthogonal, widths=([3, 2], WIDTHS), rng=(0, SEED), gain=(1.0, ONE_POSITIVE)),
     row(initialization.gaussian, widths=([3, 2], WIDTHS), scale=(1.0, ONE_POSITIVE), rng=(0, SEED)),
     row(initialization.glorot, widths=([3, 2], WIDTHS), rng=(0, SEED)),
+    row(
+        initialization.from_torch,
+        source=(
+            START,
+            [
+                *[bad for bad in NO_WEIGHTS if bad is not W1],
+                *[[], START[::-1], [W1, W1], [W1, W2[0]], torch.nn.Linear(2, 2), torch.nn.Tanh(), torch.nn.Bilinear],
+                torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False), torch.nn.ReLU()),
+            ],
+        ),
+    ),
     row(
         initialization.stack,
         starts=([START, START], [*NOT_A_LIST, [], [[]], [START, []], [START, None], [START, START[::-1]]]),
@@ -411,6 +440,8 @@ def test_a_bad_argument_is_refused_in_one_sentence_that_names_it(function, argum
 @EACH_ROW
 def test_the_good_arguments_are_not_refused(function, arguments, request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if function is datasets.read_idx:
+        (tmp_path / "labels").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]))
     if function is moments.build_moments:
         request.getfixturevalue("small_mnist")
     with plt.rc_context():

@@ -40,4 +40,8 @@ def test_the_stored_results_meet_their_targets():
     assert abs(growth["examples"]["exponent"]) < 0.1
     assert 0.9 <= growth["depth"]["exponent"] <= 1.1
     assert growth["width"]["exponent"] <= 2
+    rows = stored["accumulation"]
+    assert [row["examples"] for row in rows] == [10**4, 10**5, 10**6, 10**7]
+    assert rows[-1]["peak megabytes"] < 4 * rows[1]["peak megabytes"] < rows[-1]["megabytes of samples"] / 10
+    assert rows[-1]["seconds"] < 15 * rows[-2]["seconds"]
     assert all(row["times faster than DOP853, all at once"] > 1 for row in stored["closed_forms"])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from dlnlib import datasets, moments
+from dlnlib import Task, datasets, moments
 
 SHIPPED = Path(moments.__file__).parent / "data"
 ORIGINALS = Path(__file__).parents[2] / "shared" / "data"
@@ -174,6 +175,11 @@ def cut_content_short(folder):
     (folder / FILES[0]).write_bytes(content[:1000])
 
 
+def cut_short_and_unpack(folder):
+    cut_content_short(folder)
+    (folder / f"{FILES[0]}.gz").unlink()
+
+
 def corrupt_gzip(folder):
     path = folder / f"{FILES[0]}.gz"
     content = bytearray(path.read_bytes())
@@ -208,14 +214,13 @@ def change_one_pixel(folder):
         (lambda folder: (folder / f"{FILES[1]}.gz").write_bytes(b""), rf"{FILES[1]}.gz is not the published"),
         (
             lambda folder: (folder / f"{FILES[1]}.gz").write_text("<html>"),
-            rf"{FILES[1]}.gz could not be read as a gzip",
+            rf"{FILES[1]}.gz is not the published",
         ),
         (cut_gzip_short, rf"{FILES[0]}.gz could not be read as a gzip file .*; it must be the original, whole"),
         (corrupt_gzip, rf"{FILES[0]}.gz could not be read as a gzip file"),
         (break_gzip_inside, rf"{FILES[0]}.gz could not be read as a gzip file"),
         (cut_short_and_zip_again, rf"{FILES[2]}.gz is not the published {FILES[2]}: its SHA-256 differs"),
-        (cut_content_short, rf"{FILES[0]} is not the published .* truncated, altered or another file"),
-        (swap_test_and_training_labels, rf"{FILES[1]}.gz is not the published {FILES[1]}"),
+        (cut_short_and_unpack, rf"{FILES[0]} is not the published .* truncated, altered or another file"),
         (change_one_pixel, rf"{FILES[2]}.gz is not the published {FILES[2]}"),
     ],
 )
@@ -225,6 +230,160 @@ def test_harmed_files_are_refused_in_one_sentence_and_nothing_is_written(small_m
     with pytest.raises(ValueError, match=message) as refusal:
         moments.build_moments("mnist", folder, tmp_path / "out")
     assert "\n" not in str(refusal.value) and not (tmp_path / "out").exists()
+
+
+def call_them_otherwise(folder):
+    for i, path in enumerate(sorted(folder.iterdir())):
+        path.rename(folder / f"download ({i})")
+
+
+def unpack_two_under_their_zipped_names(folder):
+    for file in FILES[:2]:
+        path = folder / f"{file}.gz"
+        path.write_bytes(gzip.decompress(path.read_bytes()))
+
+
+def unpack_two_under_dotted_names(folder):
+    for file in FILES[2:]:
+        path = folder / f"{file}.gz"
+        (folder / file.replace("-idx", ".idx")).write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+
+
+def put_other_things_beside(folder):
+    (folder / "notes.txt").write_text("MNIST")
+    (folder / "empty").touch()
+    (folder / "broken.gz").write_bytes((folder / f"{FILES[0]}.gz").read_bytes()[:-50])
+    (folder / "more.tar.gz").write_bytes(gzip.compress(b"no images" * 1000))
+    (folder / "labels-of-others").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 1, 2]))
+    (folder / "folder").mkdir()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        call_them_otherwise,
+        unpack_two_under_their_zipped_names,
+        unpack_two_under_dotted_names,
+        put_other_things_beside,
+        swap_test_and_training_labels,
+        cut_content_short,
+    ],
+)
+def test_files_are_known_by_their_content(small_mnist, tmp_path, change):
+    folder, _ = small_mnist
+    expected = [path.read_bytes() for path in moments.build_moments("mnist", folder, tmp_path / "before")]
+    change(folder)
+    assert [path.read_bytes() for path in moments.build_moments("mnist", folder, tmp_path / "after")] == expected
+
+
+def idx(array, kind):
+    header = bytes([0, 0, kind, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return header + array.tobytes()
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8")])
+@pytest.mark.parametrize("shape", [(5,), (2, 3, 4), (3, 1, 1, 2)])
+def test_idx_files_of_every_type_and_size_are_read(tmp_path, kind, dtype, shape):
+    array = np.random.default_rng(0).integers(-100, 100, shape).astype(dtype)
+    for name, content in (("plain.gz", idx(array, kind)), ("zipped", gzip.compress(idx(array, kind)))):
+        (tmp_path / name).write_bytes(content)
+        found = datasets.read_idx(tmp_path / name)
+        assert found.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(found, array)
+
+
+@pytest.mark.parametrize("n_classes", [2, 10, 27])
+@pytest.mark.parametrize("size", [(4, 3), (8, 8)])
+@pytest.mark.parametrize("centred", [False, True])
+def test_other_sets_of_images_become_tasks(tmp_path, n_classes, size, centred):
+    rng = np.random.default_rng(n_classes)
+    images, labels = rng.integers(0, 256, (60, *size), np.uint8), rng.integers(0, n_classes, 60).astype(np.uint8)
+    labels[0] = n_classes - 1
+    (tmp_path / "images").write_bytes(idx(images, 8))
+    (tmp_path / "labels").write_bytes(gzip.compress(idx(labels, 8)))
+    x, y = images.reshape(60, -1) / 255, np.eye(n_classes)[labels]
+    if centred:
+        x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    for task in (
+        datasets.from_images(*(datasets.read_idx(tmp_path / name) for name in ("images", "labels")), centred=centred),
+        datasets.from_images(images, labels.tolist(), centred=centred),
+    ):
+        assert (task.n_examples, task.n_out) == (60, n_classes)
+        np.testing.assert_allclose(task.sigma_yx, y.T @ x / 60, atol=1e-15)
+        np.testing.assert_allclose(task.sigma_xx, x.T @ x / 60, atol=1e-15)
+
+
+NINE = np.arange(9, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0",
+        b"<html>",
+        idx(NINE, 8)[:-1],
+        idx(NINE, 8) + b"1",
+        idx(NINE, 10),
+        gzip.compress(idx(np.arange(999, dtype=">i4"), 12))[:-9],
+        bytes([0, 0, 8, 9]),
+    ],
+)
+def test_what_is_no_idx_file_is_refused(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"file '.*file' could not be read \(.*\); it must be an IDX file, whole"
+    ) as refusal:
+        datasets.read_idx(tmp_path / "file")
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_first_images_are_those_of_the_training_set():
+    images, labels = datasets.mnist_images()
+    assert (images.shape, images.dtype, labels.shape, labels.dtype) == ((5000, 28, 28), np.uint8, (5000,), np.uint8)
+    assert list(labels[:10]) == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    sums = shipped_integers("mnist", "train")
+    pixels = images.reshape(5000, 784).astype(np.int64)
+    assert (pixels.sum(axis=0)[sums["class_pixels"].sum(axis=0) == 0] == 0).all()
+    for digit in range(10):
+        assert (pixels[labels == digit].sum(axis=0) <= sums["class_pixels"][digit]).all()
+    # Every fold of ten thousand images has much the same moments.
+    apart = datasets.from_images(images, labels).sigma_yx - datasets.mnist().sigma_yx
+    assert np.abs(apart).max() < 0.02
+
+
+@pytest.mark.skipif(not ORIGINALS.is_dir(), reason="the original IDX files are not here")
+def test_the_first_images_are_those_of_the_original_file():
+    for shipped, file in zip(datasets.mnist_images(), FILES[:2], strict=True):
+        np.testing.assert_array_equal(shipped, datasets.read_idx(ORIGINALS / "mnist" / f"{file}.gz")[:5000])
+
+
+def test_a_bias_is_the_weight_of_a_constant_input():
+    rng = np.random.default_rng(0)
+    x, w, bias = rng.standard_normal((40, 3)), rng.standard_normal((2, 3)), rng.standard_normal(2)
+    task = Task.from_samples(datasets.with_constant(x), x @ w.T + bias)
+    np.testing.assert_allclose(task.least_squares_map, np.column_stack([w, bias]), atol=1e-13)
+    np.testing.assert_array_equal(datasets.with_constant(torch.tensor(x, requires_grad=True))[:, 3], 1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.7])
+def test_a_teachers_population_is_the_limit_of_its_samples(noise):
+    given = np.arange(6.0).reshape(2, 3)
+    for w in (given, (2, 3)):
+        x, y, task = datasets.teacher(w, 200_000, noise=noise, rng=1)
+        sampled, error = Task.from_samples(x, y), 5 / np.sqrt(200_000)
+        size = 1 + np.abs(task.sigma_yx).sum() + noise
+        np.testing.assert_allclose(sampled.sigma_xx, np.eye(3), atol=2 * error)
+        np.testing.assert_allclose(sampled.sigma_yx, task.sigma_yx, atol=2 * error * size)
+        np.testing.assert_allclose(sampled.trace_yy, task.trace_yy, rtol=3 * error)
+        np.testing.assert_allclose(sampled.floor, task.floor, rtol=2 * error, atol=1e-20)
+        np.testing.assert_allclose(task.floor, noise**2, atol=1e-12)
+        assert task.sigma_xx is None and x.shape == (200_000, 3)
+    np.testing.assert_array_equal(datasets.teacher(given, 3, rng=0)[2].sigma_yx, given)
+    assert abs(datasets.teacher((200, 300), 1, rng=0)[2].sigma_yx.std() * 300**0.5 - 1) < 0.02
+    (_, y, task), (_, same, _), (_, _, other) = (datasets.teacher((2, 3), 4, noise=1.0, rng=seed) for seed in (0, 0, 1))
+    assert (y == same).all() and (task.sigma_yx != other.sigma_yx).all()
 
 
 def test_fashion_is_not_mnist(small_mnist, tmp_path):

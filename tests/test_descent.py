@@ -139,6 +139,17 @@ def test_a_goal_of_ten_modes_is_reached_at_step_336():
         assert run.reached_at == 336
 
 
+def test_a_high_floor_hides_nothing_in_single_precision():
+    task = Task(np.diag([2.0, 1.0]), trace_yy=5.0 + 2000.0)
+    start = initialization.decoupled(task, [2, 2, 2], 0.01, rng=0)
+    double, single = (
+        descent.gradient_descent(task, start, 0.1, 50, dtype=dtype).loss - 1000
+        for dtype in (torch.float64, torch.float32)
+    )
+    assert 1e-8 < double[-1] < 1e-3
+    np.testing.assert_allclose(single, double, rtol=1e-3, atol=1e-11)
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_gradients_keep_their_digits_near_the_minimum(scale):
     for seed in range(5):

@@ -493,6 +493,26 @@ def test_random_starts_have_their_law(widths, scale, seed):
             assert abs(w.mean()) < 7.2 * math.sqrt(variance / w.size)
 
 
+@covers(initialization.from_torch)
+@settings(deadline=None, max_examples=20)
+@given(widths=st.lists(SIZE, min_size=2, max_size=5), kind=st.integers(0, 4), seed=SEED)
+def test_weights_from_torch_are_those_of_its_network(widths, kind, seed):
+    torch.manual_seed(seed % 2**31)
+    linear = [torch.nn.Linear(m, n, bias=False, dtype=torch.float64) for m, n in itertools.pairwise(widths)]
+    network = torch.nn.Sequential(linear[0], torch.nn.Identity(), torch.nn.Sequential(*linear[1:]))
+    if kind == 4:
+        network.bfloat16()
+    sources = network, network.state_dict(), network.parameters(), list(network.parameters()), network
+    weights = initialization.from_torch(sources[kind])
+    network.double()
+    x = torch.randn(widths[0], dtype=torch.float64)
+    np.testing.assert_allclose(dense(weights) @ x.numpy(), network(x).detach().numpy(), atol=1e-13)
+    for w, layer in zip(weights, linear, strict=True):
+        before = layer.weight.detach().numpy().copy()
+        w += 1  # a copy
+        np.testing.assert_array_equal(layer.weight.detach().numpy(), before)
+
+
 @covers(initialization.stack)
 @settings(deadline=None, max_examples=20)
 @given(widths=st.lists(SIZE, min_size=2, max_size=4), n=SIZE, seed=SEED)

@@ -244,6 +244,25 @@ def test_wide_orthogonal_layers_reduce_to_three_neurons_for_each_output():
     assert decoupled.widths == [2, 2, 2, 2]
 
 
+@pytest.mark.parametrize("e", [1e-3, 1e-9])
+def test_nothing_of_a_task_is_lost_in_the_small_one(e):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((60, 5))
+        x[:, 1] = x[:, 0] + e * x[:, 1]  # nearly collinear: moments would not know it
+        w = rng.standard_normal((2, 5))
+        noise = np.linalg.qr(np.hstack([x, rng.standard_normal((60, 2))])).Q[:, 5:]
+        wide = Task.from_samples(x, x @ w.T + noise)
+        for task in (wide, wide.whitened(), Task.from_samples(x[:3], x[:3] @ w.T), Task(w, None, 99.0)):
+            start = initialization.decoupled(task, [5, 40, 30, 2], 0.1, seed)
+            small = reduce(task, start)
+            assert small.task.floor == task.floor and small.task.trace_yy == task.trace_yy
+            loss = small.task.loss(small.weights[2] @ small.weights[1] @ small.weights[0])
+            np.testing.assert_allclose(loss, task.loss(start[2] @ start[1] @ start[0]), rtol=1e-12)
+            few, _ = reduce_outputs(task, start)
+            assert few.floor == task.floor and few.rank == task.rank and few.whitening is task.whitening
+
+
 def test_the_rounding_of_whitening_costs_no_neurons():
     """MNIST's moments, whitened, are a projector to 1e-11: 73 of its 784 directions do not vary."""
     task = datasets.mnist().whitened()

@@ -797,7 +797,7 @@ def test_a_task_is_written_on_a_line_and_as_a_small_table():
     html = task._repr_html_()
     for head, value in {"inputs": 2, "rank": 2, "examples": "5,000", "modes": 2, "floor": 2.625}.items():
         assert f"<tr><th>{head}</th><td>{value}</td></tr>" in html
-    assert "3 to 1" in html and "<table>" in Task(np.zeros((1, 1)))._repr_html_()
+    assert "<table>" in Task(np.zeros((1, 1)))._repr_html_()
 
 
 @pytest.mark.parametrize(
@@ -817,7 +817,7 @@ def test_a_task_is_written_on_a_line_and_as_a_small_table():
         (lambda: Task.from_batches([([[1.0]], [[1.0]]), ([[1.0]], [1.0])]), r"y of batches\[1\] had shape \(1,\)"),
         (
             lambda: Task.from_batches([([[1.0]], [[1.0]]), ([[1.0, 2.0]], [[1.0]])]),
-            r"batches\[1\] had 2 inputs and 1 outputs; it must have 1 and 1, as the first",
+            r"batches\[1\] had \(2, 1\) inputs and outputs; it must have \(1, 1\), as the first",
         ),
         (lambda: Task.from_batches([([[1.0]], [[math.nan]])]), r"y of batches\[0\] held NaN or infinity"),
         (lambda: Task.pool([]), r"tasks was empty; it must hold at least one task"),
