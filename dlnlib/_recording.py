@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -134,7 +135,8 @@ class Run:
     def then(self, run: Run) -> Run:
         """Return this run and the one that went on from its weights, on another task or by another rule, as one.
 
-        Steps and time go on; the step at which one ends and the other begins is recorded twice, as each sees it.
+        Steps and time go on; the step at which one ends and the other begins is recorded twice, as each sees it. Where
+        one task has fewer modes than the other, NaN fills their places.
 
         Raises
         ------
@@ -151,16 +153,17 @@ class Run:
         (array([0, 1, 2, 2, 3]), array([0.  , 0.5 , 0.75, 0.75, 0.5 ]))
         """
         instance("run", run, Run)
-        batch = self.loss.ndim - 1
+        batch, most = self.loss.ndim - 1, max(r.modes.shape[-1] for r in (self, run))
         kept = [
-            (*(r.history or ()), r.loss, r.modes, *(() if r.test_loss is None else (r.test_loss,))) for r in (self, run)
+            (*(r.history or ()), r.loss, _filled(r.modes, most), *(() if r.test_loss is None else (r.test_loss,)))
+            for r in (self, run)
         ]
         shapes = [
             [w.shape for w in r.weights] + [np.delete(x.shape, batch).tolist() for x in arrays]
             for r, arrays in zip((self, run), kept, strict=True)
         ]
         if shapes[0] != shapes[1]:
-            raise ValueError(f"run was {run}; it must have the networks, modes and records of {self}")
+            raise ValueError(f"run was {run}; it must have the networks and records of {self}")
         joined = [np.concatenate(pair, axis=batch) for pair in zip(*kept, strict=True)]
         history, (loss, modes, *test_loss) = (joined[: len(self.history or ())], joined[len(self.history or ()) :])
         time = np.broadcast_arrays(self.time[..., -1:], run.time[..., :1])[0] + run.time
@@ -242,8 +245,9 @@ class Run:
         Traceback (most recent call last):
         FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
         """
+        file = path("file", file)
         try:
-            with np.load(path("file", file)) as stored:
+            with file.open("rb") as stream, np.load(stream) as stored:
                 arrays = dict(stored)
             lists = {
                 name: [arrays.pop(f"{name}_{i}") for i in range(sum(key.startswith(f"{name}_") for key in arrays))]
@@ -252,9 +256,7 @@ class Run:
             interrupted = bool(arrays.pop("interrupted"))
             rest = {"test_loss": arrays.pop("test_loss", None), "history": lists["history"] or None}
             return cls(**arrays, **rest, weights=lists["weights"], interrupted=interrupted)
-        except (ValueError, KeyError, TypeError, EOFError, OSError) as error:
-            if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError) or "a path" in str(error):
-                raise
+        except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise ValueError(f"{file} held no run ({error}); it must be a file that Run.save wrote") from None
 
     def _facts(self) -> list[str]:
@@ -282,6 +284,11 @@ class Run:
         cells = [columns, *([f"{row[name]:.4g}" for name in columns] for row in shown)]
         table = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in cells)
         return f"<table><caption>{html.escape(repr(self))}</caption>{table}</table>"
+
+
+def _filled(modes: Array, number: int) -> Array:
+    fill = [(0, 0)] * (modes.ndim - 1) + [(0, number - modes.shape[-1])]
+    return np.pad(modes, fill, constant_values=np.nan)
 
 
 class Log:

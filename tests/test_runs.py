@@ -74,8 +74,12 @@ def test_a_sequence_of_tasks_is_one_run():
     on = side.then(more)
     assert on.time.shape == (2, 32) and on.loss.shape == (2, 32) and on.modes.shape == (2, 32, 3)
     np.testing.assert_allclose(on.time[:, -1], [2.2, 1.2], rtol=1e-13)
+    few = descent.gradient_descent(Task(np.diag([3.0, 0.0, 0.0])), side.weights, 0.02, steps=10)
+    assert few.modes.shape == (2, 11, 1)
+    for joined in (side.then(few), few.then(side)):
+        assert joined.modes.shape == (2, 32, 3) and np.isnan(joined.modes).sum() == 2 * 11 * 2
     for wrong in (side, descent.gradient_descent(other, first.weights, 0.05, steps=2)):
-        with pytest.raises(ValueError, match=r"run was Run\(.*; it must have the networks, modes and records of Run\("):
+        with pytest.raises(ValueError, match=r"run was Run\(.*; it must have the networks and records of Run\("):
             first.then(wrong)
 
 
@@ -87,7 +91,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path, batch, dtype):
     for one in (run, descent.gradient_descent(TASK, START, 0.1, 3)):
         one.save(tmp_path / "a run")
         same(one, _recording.Run.load(tmp_path / "a run"))
-    for content in (b"", b"precious", np.ones(3)):
+    for content in (b"", b"precious", np.ones(3), (tmp_path / "a run").read_bytes()[:-40]):
         (np.save if isinstance(content, np.ndarray) else type(tmp_path).write_bytes)(tmp_path / "x.npy", content)
         with pytest.raises(ValueError, match=r"x.npy held no run .*; it must be a file that Run.save wrote"):
             descent.Run.load(tmp_path / "x.npy")
