@@ -131,3 +131,20 @@ def test_muon_keeps_its_law():
 def test_what_is_no_rule_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_an_optimiser_gets_each_layer_of_each_network_as_a_matrix():
+    seen = []
+
+    def optimizer(parameters):
+        seen.extend(w.detach().clone().numpy() for w in parameters)
+        groups = [{"params": parameters[0::2], "lr": 0.0}, {"params": parameters[1::2], "lr": 0.03}]
+        return torch.optim.SGD(groups)
+
+    starts = [initialization.glorot([5, 6, 3], rng=seed) for seed in range(2)]
+    run = descent.train(networks.LinearNetwork(TASK), initialization.stack(starts), rules.torch_rule(optimizer), 20)
+    for found, wanted in zip(seen, [*starts[0], *starts[1]], strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    for i in range(2):  # W_1 rests, W_2 learns
+        np.testing.assert_array_equal(run.weights[0][i], starts[i][0])
+        assert np.abs(run.weights[1][i] - starts[i][1]).max() > 0.01

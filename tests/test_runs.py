@@ -147,6 +147,14 @@ def test_more_memory_than_there_is_is_refused_with_the_sum(monkeypatch):
     assert _recording.machine_memory() == math.inf
 
 
+@pytest.fixture(autouse=True)
+def listening():
+    """Even where the tests themselves run in the background, where a shell makes Ctrl-C mean nothing."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Alarm(rules.Descent):
     """Presses Ctrl-C in the middle of a step."""
 
@@ -224,8 +232,10 @@ def test_pretraining_is_ended_by_ctrl_c(monkeypatch):
 
 def test_ctrl_c_in_a_script(tmp_path):
     script = """
+import signal
 import numpy as np
 from dlnlib import Task, descent
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
 run = descent.gradient_descent(Task(np.eye(3)), [np.eye(3) / 9] * 2, 1e-9, 10**7)
 print(run.interrupted, len(run.loss) == run.steps[-1] + 1)
