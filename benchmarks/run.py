@@ -62,7 +62,9 @@ def main() -> None:
         race,
         growth,
         accumulation,
-        closed_forms,
+        one_mode,
+        unequal_layers,
+        matrix_flow,
         sliders,
     ):
         print(benchmark.__name__.replace("_", " "), "...", flush=True)
@@ -83,6 +85,7 @@ class Sizes:
         self.widths = [8, 16] if quick else [125, 250, 500, 1000, 2000]
         self.examples = [50, 500] if quick else [500, 5_000, 50_000]
         self.accumulated = [1000, 2000, 4000, 8000] if quick else [10_000, 100_000, 1_000_000, 10_000_000]
+        self.modes, self.times, self.inputs = (5, 20, 30) if quick else (200, 1000, 784)
         self.turns = 2 if quick else 7
         self.few_turns = 1 if quick else 3
 
@@ -106,15 +109,17 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def take_turns(turns: int, **contenders: Callable[[], object]) -> dict[str, float]:
+def take_turns(
+    turns: int, clock: Callable[[], float] = time.perf_counter, **contenders: Callable[[], object]
+) -> dict[str, float]:
     """Return each contender's median time in seconds, every one run once a turn after a first turn to warm up."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in tqdm(range(turns + 1), leave=False):
         for name, run in contenders.items():
-            begin = time.perf_counter()
+            begin = clock()
             run()
             if turn:
-                times[name].append(time.perf_counter() - begin)
+                times[name].append(clock() - begin)
     return {name: statistics.median(measured) for name, measured in times.items()}
 
 
@@ -414,46 +419,115 @@ def accumulation(sizes: Sizes) -> list[dict[str, float]]:
     return results
 
 
-def closed_forms(sizes: Sizes) -> list[dict[str, float]]:
-    """Ten modes at a thousand times, depth 5, against SciPy's integrators at a relative tolerance of 1e-10.
+def one_mode(sizes: Sizes) -> list[dict[str, Any]]:
+    """Modes of equal layers at many times, until the slowest has arrived: against one vectorised integration."""
+    s, u0, results = np.linspace(0.1, 3, sizes.modes), 1e-3, []
+    for depth in (2, 3, 5, 20, math.inf):
+        t = np.linspace(0, exact.learning_time(0.999 * s[0], s[0], u0, depth), sizes.times)
 
-    They get the modes one at a time, so that each has steps of its own, and all at once, in vectors.
-    """
-    s, depth = np.linspace(1, 3, 10), 5
-    results = []
-    for u0 in (1e-6, 1e-3):
-        t = np.linspace(0, exact.learning_time(0.999 * s[0], s[0], u0, depth), 1000)
-
-        def integrate(method: str, s: np.ndarray, t: np.ndarray = t, u0: float = u0) -> np.ndarray:
+        def integrate(depth: float = depth, t: np.ndarray = t) -> np.ndarray:
             def velocity(_: float, u: np.ndarray) -> np.ndarray:
-                return depth * u ** (2 - 2 / depth) * (s - u)
+                return layers * u**power * (s - u)
 
-            options = {"method": method, "t_eval": t, "rtol": 1e-10, "atol": 1e-10 * u0}
+            layers, power = (1, 2) if math.isinf(depth) else (depth, 2 - 2 / depth)
+            options = {"method": "DOP853", "t_eval": t, "rtol": 1e-10, "atol": 1e-10 * u0}
             return solve_ivp(velocity, (0, t[-1]), np.full(s.size, u0), **options).y.T
 
-        def one_by_one(method: str, integrate: Callable[..., np.ndarray] = integrate) -> np.ndarray:
-            return np.hstack([integrate(method, s[i : i + 1]) for i in range(s.size)])
+        def sigmoid(t: np.ndarray = t) -> np.ndarray:
+            return s / (1 + (s / u0 - 1) * np.exp(-2 * s * t[:, None]))
 
-        def ours(t: np.ndarray = t, u0: float = u0) -> np.ndarray:
+        def ours(depth: float = depth, t: np.ndarray = t) -> np.ndarray:
             return exact.mode_strength(t[:, None], s, u0, depth)
 
-        ways = {"one at a time": one_by_one, "all at once": functools.partial(integrate, s=s)}
-        runs = {
-            f"{method}, {name}": functools.partial(way, method)
-            for method in ("RK45", "DOP853")
-            for name, way in ways.items()
-        }
-        times = take_turns(sizes.turns, ours=ours, **runs)
-        apart = float(np.abs(one_by_one("DOP853") / ours() - 1).max())
+        by_hand = {"sigmoid": sigmoid} if depth == 2 else {}
+        times = take_turns(sizes.turns, time.process_time, ours=ours, integrate=integrate, **by_hand)
         results.append(
             {
-                "u0": u0,
-                "million mode-times a second": t.size * s.size / times["ours"] / 1e6,
-                **{f"times faster than {name}": times[name] / times["ours"] for name in runs},
-                "largest relative difference from DOP853": apart,
+                "depth": str(depth),
+                "million values a second": t.size * s.size / times["ours"] / 1e6,
+                "times faster than DOP853": times["integrate"] / times["ours"],
+                "time over the sigmoid by hand": times["ours"] / times["sigmoid"] if by_hand else None,
+                "largest relative difference from DOP853": float(np.abs(integrate() / ours() - 1).max()),
             }
         )
     return results
+
+
+def unequal_layers(sizes: Sizes) -> dict[str, float]:
+    """Modes of five unequal layers at twenty times: against one vectorised integration."""
+    rng = np.random.default_rng(0)
+    s, t = rng.uniform(0.5, 3, sizes.modes * 5), np.linspace(0, 30, 20)
+    layers = np.abs(rng.normal(0.3, 0.15, (s.size, 5))) + 0.01
+
+    def velocity(_: float, flat: np.ndarray) -> np.ndarray:
+        a = flat.reshape(layers.shape)
+        product = a.prod(axis=1, keepdims=True)
+        return (product / a * (s[:, None] - product)).ravel()
+
+    def integrate() -> np.ndarray:
+        run = solve_ivp(velocity, (0, t[-1]), layers.ravel(), t_eval=t, rtol=1e-9, atol=1e-9)
+        return run.y.T.reshape(t.size, *layers.shape)
+
+    def ours() -> np.ndarray:
+        return exact.layered_mode(t[:, None], s, layers)
+
+    times = take_turns(sizes.turns, time.process_time, ours=ours, integrate=integrate)
+    return {
+        "modes": s.size,
+        "milliseconds": 1e3 * times["ours"],
+        "times faster than solve_ivp": times["integrate"] / times["ours"],
+        "largest difference": float(np.abs(integrate() - ours()).max()),
+    }
+
+
+def matrix_flow(sizes: Sizes) -> dict[str, float]:
+    """A balanced network of 784 inputs and ten outputs at ten times; and one on whitened MNIST at fifty."""
+    rng, n_in, n_out, imbalance = np.random.default_rng(0), sizes.inputs, 10, 0.5
+    sigma, t = rng.standard_normal((n_out, n_in)) / math.sqrt(n_in), np.linspace(0, 10, 10)
+    w1, w2 = initialization.balanced(0.01 * rng.standard_normal((n_out, n_in)), imbalance, rng=0)
+
+    def velocity(_: float, flat: np.ndarray) -> np.ndarray:
+        first, second = flat[: w1.size].reshape(w1.shape), flat[w1.size :].reshape(w2.shape)
+        error = sigma - second @ first
+        return np.concatenate([(second.T @ error).ravel(), (error @ first.T).ravel()])
+
+    def integrate() -> np.ndarray:
+        run = solve_ivp(velocity, (0, t[-1]), np.concatenate([w1.ravel(), w2.ravel()]), t_eval=t, rtol=1e-8, atol=1e-10)
+        return np.array([y[w1.size :].reshape(w2.shape) @ y[: w1.size].reshape(w1.shape) for y in run.y.T])
+
+    def by_hand() -> np.ndarray:  # the formula as it is printed, in the eigenbasis of F
+        top, bottom = [-imbalance / 2 * np.eye(n_in), sigma.T], [sigma, imbalance / 2 * np.eye(n_out)]
+        f, basis = np.linalg.eigh(np.block([top, bottom]))
+        start, maps = basis.T @ np.vstack([w1.T, w2]), []
+        for at in t:
+            gain = np.expm1(2 * f * at) / (2 * f)
+            grown = basis @ (np.exp(f * at)[:, None] * start)
+            bracket = np.eye(len(w1)) + start.T @ (gain[:, None] * start)
+            maps.append(grown[n_in:] @ np.linalg.solve(bracket, grown[:n_in].T))
+        return np.array(maps)
+
+    def ours() -> np.ndarray:
+        return exact.balanced_flow(t, sigma, w1, w2).map
+
+    times = take_turns(sizes.turns, time.process_time, ours=ours, integrate=integrate, by_hand=by_hand)
+    task = white_mnist()
+    start = initialization.balanced(1e-3 * task.sigma_yx, 0.0, rng=0)
+
+    def on_mnist() -> np.ndarray:
+        return exact.balanced_flow(np.linspace(0, 60, 50), task, *start).map
+
+    seconds = take_turns(sizes.turns, ours=on_mnist)["ours"]
+    tracemalloc.start()
+    on_mnist()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return {
+        "times faster than solve_ivp": times["integrate"] / times["ours"],
+        "times faster than the formula by hand": times["by_hand"] / times["ours"],
+        "largest difference from the formula by hand": float(np.abs(by_hand() - ours()).max()),
+        "seconds on MNIST": seconds,
+        "megabytes on MNIST": peak / 1e6,
+    }
 
 
 def sliders(sizes: Sizes) -> dict[str, float]:

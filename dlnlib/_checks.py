@@ -168,3 +168,41 @@ def generator(rng: int | np.random.Generator) -> np.random.Generator:
     if isinstance(rng, bool) or not isinstance(rng, (int, np.integer)) or rng < 0:
         raise ValueError(f"rng was {shown(rng)}; it must be a seed (a whole number >= 0) or a numpy.random.Generator")
     return np.random.default_rng(int(rng))
+
+
+def refuse(wrong: NDArray[np.bool_], name: str, value: Array, allowed: str) -> None:
+    """Refuse `value` where it is wrong, by the first such number."""
+    if wrong.any():
+        raise ValueError(f"{name} was {np.broadcast_to(value, wrong.shape)[wrong][0]:g}; it must be {allowed}")
+
+
+def at_least(name: str, value: ArrayLike, lowest: float) -> Array:
+    """Return `value` as a float64 array; refuse NaN and anything below `lowest`, allow infinity."""
+    array = real(name, value)
+    refuse(np.asarray(~(array >= lowest)), name, array, f"a number of at least {lowest:g}, or infinity")
+    return array
+
+
+def at_unit_variance(s: ArrayLike, tau: ArrayLike, input_variance: ArrayLike, **others: Array) -> tuple[Array, Array]:
+    """Return s / lambda and tau / lambda, which take the place of s and tau; all must be positive and broadcast."""
+    s, tau, variance = positive("s", s), positive("tau", tau), positive("input_variance", input_variance)
+    broadcasting(s=s, tau=tau, input_variance=variance, **others)
+    return s / variance, tau / variance
+
+
+def on_the_way(name: str, value: Array, start: Array, end: Array) -> Array:
+    """Return `value`, which must lie between `start` and `end`; what rounding put beyond them is set to them."""
+    low, high = np.minimum(start, end), np.maximum(start, end)
+    slack = 8 * np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
+    outside = (value < low - slack) | (value > high + slack)
+    if outside.any():
+        wrong, first, last = (np.broadcast_to(array, outside.shape)[outside][0] for array in (value, start, end))
+        raise ValueError(
+            f"{name} was {wrong:g}; it must lie on the way from {first:g} (the start) to {last:g} (the end)"
+        )
+    return np.clip(value, low, high)
+
+
+def unwrap(array: Array) -> Array | float:
+    """Return a zero-dimensional array as a float, as a NumPy ufunc would."""
+    return array if array.ndim else float(array)

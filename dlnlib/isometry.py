@@ -14,8 +14,7 @@ from scipy.integrate import quad
 from scipy.linalg import qr
 from scipy.special import digamma
 
-from dlnlib._checks import Array, each, finite, generator, one_of, positive, positive_int
-from dlnlib.exact._arguments import unwrap
+from dlnlib._checks import Array, each, finite, generator, one_of, positive, positive_int, unwrap
 from dlnlib.initialization import orthogonal
 
 __all__ = [

@@ -396,7 +396,8 @@ class Task:
         """Variance of the inputs along each mode, lambda = diag(V^T sigma_xx V), shape (n_modes,).
 
         Where sigma_xx shares the modes' axes (white inputs, one-hot inputs), mode alpha is learned as if
-        its inputs were white, with strength s / lambda and time constant tau / lambda.
+        its inputs were white, with strength s / lambda and time constant tau / lambda. Other inputs share them in part;
+        what that costs the theory is the `misalignment` of `dlnlib.exact.forecast`.
 
         Examples
         --------

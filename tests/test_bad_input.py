@@ -94,6 +94,7 @@ def given(bad_values):
 NO_ROW = {
     *(dlnlib.task.Modes, dlnlib.task.Whitening, descent.Run, exact.BalancedFlow, exact.CriticalFamily),
     *(reduction.Reduction, pretraining.Pretraining, pretraining.Consistency),
+    exact.Forecast,
     *(explore.InteractiveFigure, sweep.SweepError, explore.format_value),
 }
 # And what only `descent.train` calls, of what it is given.
@@ -105,14 +106,14 @@ NO_ROW |= {networks.Network, rules.Rule}
 # For these, whatever is true or false in Python will do.
 FLAGS = {"centred", "race", "keep_weights", "overwrite_weights", "progress"}
 # What a message calls an argument, if it is not its name.
-CALLED = {"sigma_yx_or_singular_values": "sigma_yx", "colors": "colou?rs"}
+CALLED = {"sigma_yx_or_singular_values": "sigma_yx", "task_or_sigma_yx": "sigma_yx|task", "colors": "colou?rs"}
 
 AXES = Figure().subplots()
 TASK = Task(np.eye(2, 3), np.diag([3.0, 2.0, 1.0]), 10.0)
 WIDE = Task(np.eye(2, 40))
 WHITENED = TASK.whitened()
 SMALL = reduction.reduce(WIDE, initialization.orthogonal([40, 9, 2], rng=0))
-ONE_MODE = {"s": ([1.0, 2.0], POSITIVE), "tau": (1.0, POSITIVE), "input_variance": (1.0, POSITIVE)}
+ONE_MODE = {"s": ([1.0, 2.0], POSITIVE), "tau": (1.0, POSITIVE), "input_variance": (1.0, POSITIVE)}  # at depth 2
 SINGULAR_VALUES = [*NO_NUMBERS, *NOT_FINITE, 1.0, [1.0, -1.0], np.ones((1, 2, 2)), np.eye(2) * math.nan]
 CURVES = ([[1.0], [2.0]], [*MATRIX, np.ones((3, 1)), np.ones((2, 2))])
 RATES = [*NO_NUMBERS, *NOT_FINITE, *NOT_POSITIVE, [[0.1]]]
@@ -264,19 +265,29 @@ TABLE = [
     row(
         exact.layered_mode,
         t=([1.0, 2.0], ANY_TIMES),
-        s=(1.0, ONE_POSITIVE),
-        layers0=([0.1, 0.2], VECTOR),
-        tau=(1.0, ONE_POSITIVE),
-        input_variance=(1.0, ONE_POSITIVE),
+        s=([1.0, 2.0], POSITIVE),
+        layers0=([0.1, 0.2], [*NO_NUMBERS, *NOT_FINITE, [], 1.0, np.ones((3, 2)), np.ones((2, 0))]),
+        tau=(1.0, POSITIVE),
+        input_variance=(1.0, POSITIVE),
     ),
     row(
         exact.balanced_flow,
         t=([1.0, 2.0], [*NO_NUMBERS, *NOT_FINITE, -1]),
-        sigma_yx=(np.eye(2), MATRIX),
+        task_or_sigma_yx=(np.eye(2), [*MATRIX, TASK]),
         w1=(np.eye(2), [*MATRIX, np.eye(3), np.diag([1.0, 2.0])]),
         w2=(np.eye(2), [*MATRIX, np.eye(3), np.diag([1.0, 2.0])]),
         tau=(1.0, ONE_POSITIVE),
         tolerance=(1e-9, ONE_POSITIVE),
+    ),
+    row(exact.ntk, weights=(START, [*NO_WEIGHTS, [], START[::-1], [W1, W1], [W1[None], W2], [W1[0], W2]])),
+    row(exact.kernel_distance, kernel=(W2, [*VECTOR[:-1], W1, W2 * 0]), other=(W2, [*VECTOR[:-1], W1, W2 * 0])),
+    row(
+        exact.forecast,
+        task=(WIDE, TASKS),
+        u0=(0.1, [*NO_NUMBERS, *NOT_FINITE, *NOT_POSITIVE, [0.1] * 3, 0.6]),
+        depth=(2, [*NO_NUMBERS, math.nan, 0, -2, 0.5, [2, 0]]),
+        t=([1.0, 2.0], ANY_TIMES),
+        tau=(1.0, ONE_POSITIVE),
     ),
     row(exact.critical_families, sigma_yx_or_singular_values=(np.eye(2), SINGULAR_VALUES), hidden=(1, COUNT)),
     row(
@@ -331,9 +342,12 @@ TABLE = [
     row(isometry.eigenvalue_cdf, r=(1.0, NO_NUMBERS + NOT_FINITE), n=(1, COUNT)),
     row(isometry.eigenvalues_in_square, side=(1.0, ONE_POSITIVE), n=(1, COUNT)),
     row(isometry.lyapunov_exponents, width=(2, COUNT)),
-    *(
-        row(function, q=([1.0, 2.0], [*NUMBERS, -1, 1e9]), gain=([1.0, 1.5], POSITIVE), phi=(np.tanh, PHI))
-        for function in (meanfield.variance_map, meanfield.gradient_gain)
+    row(meanfield.variance_map, q=([1.0, 2.0], [*NUMBERS, -1, 1e9]), gain=([1.0, 1.5], POSITIVE), phi=(np.tanh, PHI)),
+    row(
+        meanfield.gradient_gain,
+        q=([1.0, 2.0], [*NUMBERS, -1, 1e9]),
+        gain=([1.0, 1.5], POSITIVE),
+        slope=(lambda x: 1 - np.tanh(x) ** 2, NOT_A_FUNCTION),
     ),
     row(meanfield.critical_gain, phi=(np.tanh, [*PHI, lambda x: x**3, lambda x: -x])),
     row(meanfield.fixed_variance, gain=(1.5, ONE_POSITIVE), phi=(np.tanh, [*PHI, lambda x: x])),
@@ -352,6 +366,7 @@ TABLE = [
         depth=(2, COUNT),
         rng=(0, SEED),
         phi=(np.tanh, PHI),
+        slope=(lambda x: 1 - np.tanh(x) ** 2, ["tanh", 1.0, np.tanh, np.cos]),
     ),
     row(
         moments.build_moments,

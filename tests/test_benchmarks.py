@@ -25,7 +25,9 @@ def test_benchmarks_run_and_report_what_the_page_shows(tmp_path):
     assert keys(quick) == keys(json.loads((ROOT / "benchmarks/results.json").read_text()))
     assert quick["full_batch_step"]["largest relative difference of the weights"] < 1e-9
     assert all(row["largest difference of the modes"] < 1e-9 for row in quick["small_networks"])
-    assert all(row["largest relative difference from DOP853"] < 1e-6 for row in quick["closed_forms"])
+    assert all(row["largest relative difference from DOP853"] < 1e-6 for row in quick["one_mode"])
+    assert quick["unequal_layers"]["largest difference"] < 1e-6
+    assert quick["matrix_flow"]["largest difference from the formula by hand"] < 1e-12
 
 
 def test_the_stored_results_meet_their_targets():
@@ -47,4 +49,11 @@ def test_the_stored_results_meet_their_targets():
     assert [row["examples"] for row in rows] == [10**4, 10**5, 10**6, 10**7]
     assert rows[-1]["peak megabytes"] < 4 * rows[1]["peak megabytes"] < rows[-1]["megabytes of samples"] / 10
     assert rows[-1]["seconds"] < 15 * rows[-2]["seconds"]
-    assert all(row["times faster than DOP853, all at once"] > 1 for row in stored["closed_forms"])
+    one_mode = {row["depth"]: row for row in stored["one_mode"]}
+    for depth, times in (("2", 10), ("3", 1), ("5", 3), ("20", 10)):
+        assert one_mode[depth]["times faster than DOP853"] >= times
+    assert one_mode["2"]["time over the sigmoid by hand"] <= 4 and one_mode["inf"]["million values a second"] >= 4
+    assert stored["unequal_layers"]["modes"] == 1000 and stored["unequal_layers"]["times faster than solve_ivp"] >= 3
+    flow = stored["matrix_flow"]
+    assert flow["times faster than solve_ivp"] >= 5 and flow["times faster than the formula by hand"] >= 1 / 3
+    assert flow["seconds on MNIST"] < 0.5 and flow["megabytes on MNIST"] < 20

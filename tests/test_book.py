@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 from playwright.sync_api import Error, Page, sync_playwright
 from pypdf import PdfReader
@@ -25,6 +26,54 @@ NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 PHONE, DESKTOP = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
 SCREENS = [(page, size, scheme) for page in PAGES for size in ("phone", "desktop") for scheme in ("light", "dark")]
 HEAVIEST = 4e6  # bytes, compressed, of all that a page loads
+
+# Markdown that nobody rendered: code, formulas, tables, strong text, fences, TeX, roles, links.
+RAW = re.compile(r"`|\$|^ *\||\*\*|:::|\\[(\[a-z]|\{[a-z:]+\}|\]\(", re.MULTILINE)
+
+# What sticks out of the article, or of a box on the way to it that would hide it; only a table may, of a box that
+# scrolls. Nor does a formula meet its number, lose its exponents to the next line, or end away from its comma.
+MISPLACED = """() => {
+  for (const solution of document.querySelectorAll("details:not(.hide), .dropdown")) {
+    solution.open = true;
+    solution.classList.remove("toggle-hidden");
+  }
+  const found = [];
+  const pieces = (element, all) => [...element.querySelectorAll(all)].map(part => part.getBoundingClientRect());
+  for (const element of document.querySelectorAll(
+    "article :is(mjx-container, .cell_output pre, img, table, .widget-subarea)"
+  )) {
+    if (!element.checkVisibility()) continue;
+    const note = fault => found.push(`${fault}: ${element.closest("[id]").id}, ${element.textContent.slice(0, 50)}`);
+    const formula = element.matches("mjx-container"), printed = element.matches("pre");
+    const parts = (formula ? pieces(element, "mjx-math *") : [element.getBoundingClientRect()]).filter(r => r.width);
+    const left = Math.min(...parts.map(r => r.left)), right = Math.max(...parts.map(r => r.right));
+    for (let box = element.parentElement, last = false; !last; box = box.parentElement) {
+      last = box.tagName === "ARTICLE";
+      const { overflowX } = getComputedStyle(box), edges = box.getBoundingClientRect();
+      if (!last && overflowX === "visible") continue;
+      if (left < edges.left - 1 || right > edges.right + 1) {
+        if (!element.matches("table") || !["auto", "scroll"].includes(overflowX)) note("cut");
+        break;
+      }
+    }
+    if (printed && element.scrollWidth > element.clientWidth) note("a long line");
+    if (!formula) continue;
+    const number = element.parentElement.querySelector(":scope > .eqno")?.getBoundingClientRect();
+    if (number && right > number.left) note("meets its number");
+    for (const script of element.querySelectorAll(":is(mjx-msup, mjx-msub, mjx-msubsup) > mjx-script")) {
+      const base = pieces(script.previousElementSibling, "mjx-c").map(r => r.left);
+      if (script.getBoundingClientRect().left < Math.max(...base) - 1) note("torn off its base");
+    }
+    const next = element.parentElement.nextSibling;
+    if (next?.nodeType === Node.TEXT_NODE && /^[,.;:)%!?]/.test(next.data)) {
+      const mark = document.createRange(), end = pieces(element, "mjx-c").at(-1);
+      mark.setStart(next, 0);
+      mark.setEnd(next, 1);
+      if (mark.getBoundingClientRect().top > end.bottom - 2) note("left by its comma");
+    }
+  }
+  return found;
+}"""
 
 # What axe-core finds in what the theme and other extensions write: the rule, and a mark of the element.
 FAULTS_OF_OTHERS = [
@@ -112,6 +161,24 @@ def test_no_cell_failed(page):
     assert "Traceback" not in text and "output stderr" not in text and "ERROR" not in text
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_shows_raw_markdown(page):
+    article = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select_one("article")
+    for verbatim in article.select("pre, code, .math, script, dl.py dt"):
+        verbatim.decompose()
+    assert RAW.findall(article.get_text()) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_sections_named_elsewhere_exist(page):
+    """As "Turn the knobs" in Teaching, behind a link to the chapter."""
+    article = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select_one("article")
+    for link in article.select("a.internal[href$='.html']"):
+        if named := re.match(r", “(.*?)”", str(link.next_sibling or "")):
+            there = BeautifulSoup((HTML / page).parent.joinpath(link["href"]).read_text(), "html.parser")
+            assert named[1] in {title.get_text().rstrip("#") for title in there.select("h2, h3")}
+
+
 @pytest.mark.parametrize("page", NOTEBOOKS)
 def test_every_notebook_has_a_figure_that_moves(page):
     assert "application/vnd.jupyter.widget-view+json" in (HTML / f"{page}.html").read_text()
@@ -169,6 +236,15 @@ def test_a_page_is_light(opened: Page):
     assert sum(len(gzip.compress(file.read_bytes(), 6)) for file in files) <= HEAVIEST
 
 
+def test_a_figure_that_moves_shows_one_picture(opened: Page):
+    """Its own; the one that stood there before it is the same, and gone."""
+    for view in opened.locator("script[type='application/vnd.jupyter.widget-view+json']").all():
+        output = view.locator("xpath=..")
+        picture = output.locator("img.until-alive")
+        picture.wait_for(state="hidden")
+        assert shown(output) == shown(output.locator(".explore")) == picture.get_attribute("alt")
+
+
 def test_every_slider_moves_its_figure(opened: Page):
     for figure in opened.locator(".explore").all():
         sliders = figure.locator(".noUi-target")
@@ -203,6 +279,10 @@ def test_time_can_be_played(opened: Page):
         assert shown(figure) == first
 
 
+def test_nothing_is_cut(opened: Page):
+    assert opened.evaluate(MISPLACED) == []
+
+
 def test_nothing_went_wrong_on_a_page(opened: Page):
     assert opened.troubles == []
 
@@ -215,6 +295,26 @@ def test_text_is_there_before_the_widgets(browser, page):
     opened.locator("article h1").first.wait_for()
     opened.locator("article p").first.wait_for()
     assert opened.locator(".noUi-handle").count() == 0
+    opened.locator("img.until-alive").first.wait_for()
+    opened.close()
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_without_scripts_figures_are_pictures_with_words(browser, page):
+    opened = browser.new_page(viewport=PHONE, java_script_enabled=False)
+    opened.goto((HTML / f"{page}.html").as_uri())
+    pictures = opened.locator("img.until-alive").all()
+    assert len(pictures) == opened.locator("script[type='application/vnd.jupyter.widget-view+json']").count() > 0
+    for picture in pictures:
+        assert picture.is_visible() and picture.evaluate("picture => picture.naturalWidth") > 0
+        assert len(picture.get_attribute("alt")) > 20 and "…" not in picture.get_attribute("alt")
+    opened.close()
+
+
+def test_formulas_fit_a_phone_that_is_turned(browser):
+    opened = open_page(browser, "chapters/lazy_and_rich", viewport=DESKTOP)
+    opened.set_viewport_size(PHONE)
+    opened.wait_for_function(f"({MISPLACED})().length === 0")
     opened.close()
 
 

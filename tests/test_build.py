@@ -1,5 +1,6 @@
 """What `make book` promises beyond a good build: a bad one fails and says why; an interrupted one leaves no trace."""
 
+import json
 import re
 import shutil
 import signal
@@ -82,6 +83,18 @@ def test_pages_link_the_repository_if_told_which(book, monkeypatch):
     assert "https://colab.research.google.com/github/someone/deep/blob/next/chapters/one.ipynb" in text
     assert "https://mybinder.org/v2/gh/someone/deep/next?urlpath=lab/tree/chapters/one.ipynb" in text
     assert "https://github.com/someone/deep/edit/next/chapters/one.ipynb" in text
+
+
+def test_without_npm_pages_load_the_same_mathjax_from_elsewhere(book, monkeypatch):
+    (book / "web/node_modules").unlink(missing_ok=True)
+    monkeypatch.setenv("PATH", str(book))
+    write_chapter(book, "print(1 + 1)", "# One\n\n$x$")
+    status, lines = build(book)
+    assert status == 0 and "npm was not found" in lines[0]
+    text = (book / "_build/html/chapters/one.html").read_text()
+    pinned = json.loads((book / "web/package.json").read_text())["dependencies"]["mathjax"]
+    assert f"https://cdn.jsdelivr.net/npm/mathjax@{pinned}/startup.js" in text
+    assert '"displayOverflow": "linebreak"' in text and "vendor" not in text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dlnlib import Task, descent, exact, isometry, pretraining, stability
 EYE = np.eye(2)
 TASK = Task(np.diag([2.0, 1.0]), np.diag([1.0, 2.0]))
 START = [0.1 * EYE, 0.1 * EYE]
-BALANCED = {"sigma_yx": EYE, "w1": START[0], "w2": START[1]}
+BALANCED = {"task_or_sigma_yx": EYE, "w1": START[0], "w2": START[1]}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`balanced_flow` against an integrator of the matrix flow and against the Riccati solution at hundreds of digits."""
 
 import math
+import tracemalloc
 
 import mpmath as mp
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from dlnlib import exact, initialization
+from dlnlib import Task, datasets, exact, initialization
 
 
 def balanced_start(rng, n_in, n_out, hidden, imbalance, scale):
@@ -209,7 +210,7 @@ def test_the_kernel_moves_the_map_and_is_the_gram_matrix_of_the_gradients():
     [
         (
             (1, np.eye(2), np.eye(2), 2 * np.diag([1.0, 0.5])),
-            r"imbalance .* = 2.12 for lambda = 1.5; it must be at most",
+            r"^imbalance .* of w1 and w2, with lambda = 1.5, was 2.12132; it must be at most",
         ),
         ((1, np.eye(2), np.eye(3), np.eye(2)), r"w1 and w2 had shapes \(3, 3\) and \(2, 2\); they must be"),
         ((1, np.eye(2), np.eye(2), np.eye(3)), r"w1 and w2 had shapes"),
@@ -217,8 +218,6 @@ def test_the_kernel_moves_the_map_and_is_the_gram_matrix_of_the_gradients():
         ((-1, np.eye(2), np.eye(2), np.eye(2)), r"t was -1"),
         ((math.inf, np.eye(2), np.eye(2), np.eye(2)), r"t held NaN or infinity"),
         ((1, np.eye(2), np.eye(2), np.eye(2), 0), r"tau was 0"),
-        ((1e308, np.eye(2), np.eye(2), np.eye(2), 0.9), r"t / tau was 1\.11111e\+308; .* must be finite"),
-        ((1, np.eye(2), 1e200 * np.eye(2), 1e200 * np.eye(2)), r"imbalance .* = nan"),
         ((1, np.eye(2), np.eye(2) * math.nan, np.eye(2)), r"w1 held NaN"),
     ],
 )
@@ -234,3 +233,87 @@ def test_balance_is_judged_relative_to_the_weights(scale):
     for w1, w2 in ((w, w * (1 + 1e-6)), (w * (1 + 1e-6), w)):
         with pytest.raises(ValueError, match="imbalance"):
             exact.balanced_flow(0.0, scale**2 * np.eye(2), w1, w2)
+
+
+def rank_deficient(rng, n_in=7, rank=4, n_out=3):
+    x = rng.standard_normal((50, rank)) @ rng.standard_normal((rank, n_in))
+    return Task.from_samples(x, x @ rng.standard_normal((n_in, n_out)) + rng.standard_normal((50, n_out))).whitened()
+
+
+@settings(derandomize=True, deadline=None, max_examples=20)
+@given(imbalance=st.sampled_from([0.0, 0.4, -0.4]), seed=st.integers(0, 10**6))
+def test_a_task_whose_inputs_do_not_fill_their_space(imbalance, seed):
+    """Its flow is that of gradient descent on the moments; a start that reaches outside the inputs is refused."""
+    rng = np.random.default_rng(seed)
+    task = rank_deficient(rng)
+    inside = 0.3 * rng.standard_normal((3, 7)) @ task.sigma_xx
+    w1, w2 = initialization.balanced(inside, imbalance, rng=0, hidden=3)
+    t = np.array([0.5, 3.0])
+
+    def velocity(_, flat):
+        first, second = flat[:21].reshape(3, 7), flat[21:].reshape(3, 3)
+        error = task.sigma_yx - second @ first @ task.sigma_xx
+        return np.concatenate([(second.T @ error).ravel(), (error @ first.T).ravel()])
+
+    if np.abs(w1 - w1 @ task.sigma_xx).max() < 1e-9:
+        run = solve_ivp(velocity, (0, 3), np.concatenate([w1.ravel(), w2.ravel()]), "DOP853", t, rtol=1e-11, atol=1e-13)
+        maps = [y[21:].reshape(3, 3) @ y[:21].reshape(3, 7) for y in run.y.T]
+        np.testing.assert_allclose(exact.balanced_flow(t, task, w1, w2).map, maps, atol=1e-8)
+    outside = w1 + 0.1 * rng.standard_normal((3, 7))
+    w1, w2 = initialization.balanced(w2 @ outside, imbalance, rng=0, hidden=3)
+    with pytest.raises(
+        ValueError, match=r"w1 reached into inputs that do not vary: this share of it was 0\.\d+; it must"
+    ):
+        exact.balanced_flow(t, task, w1, w2)
+
+
+def test_inputs_that_are_not_white_are_refused_by_how_far():
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.standard_normal((4, 4))).Q
+    w = initialization.balanced(0.1 * rng.standard_normal((2, 4)), 0.0, rng=0)
+    for variances, distance in ((np.array([1.0, 1.0, 1.3, 0.6]), 0.5), (np.array([1.0, 1.0, 1.0, 1 + 1e-6]), 1e-6)):
+        task = Task(rng.standard_normal((2, 4)), axes * variances @ axes.T, 1e3)
+        with pytest.raises(
+            ValueError, match=rf"task had inputs that are not white: .* was {distance:g}; it must be at"
+        ):
+            exact.balanced_flow(1.0, task, *w)
+        exact.balanced_flow(1.0, task, *w, tolerance=2 * distance)
+        exact.balanced_flow(1.0, task.whitened(), *w)
+    with pytest.raises(ValueError, match="not white"):
+        exact.balanced_flow(1.0, datasets.mnist(), np.zeros((2, 784)), np.zeros((10, 2)))
+
+
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(
+    shape=st.sampled_from([(4, 3, 2), (2, 5, 6), (6, 2, 9), (3, 3, 3)]),
+    imbalance=st.sampled_from([0.0, 0.5, -0.3]),
+    seed=st.integers(0, 10**6),
+)
+def test_a_flow_goes_on_from_its_weights_with_the_same_or_another_task(shape, imbalance, seed):
+    n_in, n_out, hidden = shape
+    rng = np.random.default_rng(seed)
+    hidden = min(hidden, n_out if imbalance > 0 else n_in if imbalance < 0 else hidden)
+    first, second = rng.standard_normal((2, n_out, n_in))
+    start = balanced_start(rng, n_in, n_out, hidden, imbalance, 0.3)
+    halfway = exact.balanced_flow(1.0, first, *start)
+    assert [w.shape for w in halfway.weights] == [(halfway.w1.shape[0], n_in), (n_out, halfway.w1.shape[0])]
+    later = exact.balanced_flow(0.7, first, *halfway.weights)
+    np.testing.assert_allclose(later.gram, exact.balanced_flow(1.7, first, *start).gram, atol=1e-10)
+    turned = exact.balanced_flow(0.7, second, *halfway.weights)
+    (_, _), (w1, w2) = integrate(np.array([0.0, 1.0]), first, *start, 1.0)
+    (_, _), (w1, w2) = integrate(np.array([0.0, 0.7]), second, w1, w2, 1.0)
+    np.testing.assert_allclose(turned.map, w2 @ w1, atol=1e-8)
+
+
+def test_no_matrix_of_the_inputs_size_is_made_unless_asked_for():
+    task = datasets.mnist().whitened()
+    start = initialization.decoupled(task, [784, 1000, 10], 1e-3, rng=0)
+    exact.balanced_flow(1.0, task, *start)
+    tracemalloc.start()
+    flow = exact.balanced_flow(np.linspace(0, 60, 50), task, *start)
+    strengths = task.modes.strengths(flow.map)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6  # of which the start of width 1000 takes six
+    theory = exact.mode_strength(np.linspace(0, 60, 50)[:, None], task.modes.s, 1e-3)
+    np.testing.assert_allclose(strengths, theory, rtol=1e-11)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from dlnlib import exact
-from dlnlib.exact import _leg
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=40)
 strength = st.floats(-3, 3).map(lambda x: round(x, 3))
@@ -71,7 +70,7 @@ def test_unbalanced_mode_to_all_digits_by_the_hyperbolic_solution(c):
             assert all(abs(x / y - 1) < 1e-13 for x, y in zip(ours, expected, strict=True))
 
 
-SCALES = [-160, -100, -10, 0, 10, 100]
+SCALES = [-75, -30, 0, 30, 75]
 
 
 def with_many_digits(t, s, a0, b0):
@@ -93,13 +92,12 @@ def with_many_digits(t, s, a0, b0):
         st.floats(-3, 3), st.sampled_from([sign + step for sign in (-1, 1) for step in (1e-3, -1e-9, 1e-14)])
     ),
     scale=st.sampled_from(SCALES),
-    strength=st.sampled_from([-280, -200, 0, 200, 280]),
+    strength=st.sampled_from([-140, -30, 0, 30, 140]),
     time=st.sampled_from([0.01, 1, 10, 300]),
 )
 def test_unbalanced_layers_at_every_scale_and_beside_the_stable_manifold(a0, ratio, scale, strength, time):
     a0, b0, s = a0 * 10.0**scale, a0 * ratio * 10.0**scale, 10.0**strength
-    assume(a0 + b0 != 0 and max(abs(a0), abs(b0)) < 1e149 * math.sqrt(s))
-    assume(b0 == 0 or abs(b0) > 1e-303 * math.sqrt(s))
+    assume(a0 + b0 != 0 and 1e-75 < max(abs(a0), abs(b0)) / math.sqrt(s) < 1e75)
     with mp.workdps(700):
         p0 = mp.mpf(a0) + mp.mpf(b0)
         c = p0 * (mp.mpf(a0) - mp.mpf(b0))
@@ -111,26 +109,6 @@ def test_unbalanced_layers_at_every_scale_and_beside_the_stable_manifold(a0, rat
         when = mp.log((top - p0**2) * (until + c**2 / top) / ((top - until) * (p0**2 + c**2 / top))) / r
     np.testing.assert_allclose(exact.unbalanced_mode(t, s, a0, b0), expected, rtol=1e-12)
     np.testing.assert_allclose(exact.unbalanced_time(u, s, a0, b0), float(when), rtol=1e-12)
-
-
-def test_times_that_are_finite_although_their_parts_are_not():
-    assert math.isclose(exact.unbalanced_time(0.5e-100, 1e-100, 1.0, 0.0, 1e250), math.log(2) * 1e250, rel_tol=1e-12)
-    assert exact.unbalanced_time(0.0, 1e-100, 1.0, 0.0, 1e250) == 0
-    assert exact.unbalanced_time(1e157, 1e157, 1e-205, -1e-5, 1e-213) == math.inf
-    t, s, tau, variance = 5e-324, 2.65e56, 5.5e-57, 2.5e-240
-    a0, b0 = -7.31883942097277e276, 7.318843988380645e276
-    with mp.workdps(1500):
-        expected = with_many_digits(mp.mpf(t) * mp.mpf(variance) / mp.mpf(tau), mp.mpf(s) / mp.mpf(variance), a0, b0)
-    np.testing.assert_allclose(exact.unbalanced_mode(t, s, a0, b0, tau, input_variance=variance), expected, rtol=1e-12)
-    small = exact.unbalanced_mode(7.14e238, 1.244e65, 6.167e-268, 6.167e-268, 7.7e-21)
-    np.testing.assert_allclose(small, math.sqrt(1.244e65), rtol=1e-14)
-
-
-def test_a_product_at_the_start_that_overflows():
-    """From infinitely far above, u = s / (1 - exp(-2 s t)): it is 2 s at t = ln 2 / (2 s)."""
-    s, layer = 1e200, 3e170
-    time = exact.unbalanced_time(2 * s, s, layer, layer)
-    assert math.isclose(time, math.log(2) / (2 * s), rel_tol=1e-12)
 
 
 def test_unbalanced_mode_is_the_sigmoid_when_balanced():
@@ -155,7 +133,7 @@ def test_the_stable_manifold_ends_in_the_saddle():
     assert exact.unbalanced_mode([1.0, math.inf], 2.0, 0, 0)[0].tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("a0", [3.0, -3.0, 1e-160, 1e5, 1e75, 1e150])
+@pytest.mark.parametrize("a0", [3.0, -3.0, 1e-75, 1e5, 1e75])
 @pytest.mark.parametrize("b0", [2.0, -2.0, 0.0, 1e-7])
 @pytest.mark.parametrize("t", [1e9, 1e300, math.inf])
 def test_no_overflow_at_late_times(a0, b0, t):
@@ -237,8 +215,6 @@ def test_layered_mode_at_every_scale(layers0, unit):
         ([-1e-64, 1e-20], [1e-20 * math.sinh(1), 1e-20 * math.cosh(1)]),
         ([-1e-70] + [0.02] * 8, [0.02**8] + [0.02] * 8),
         ([-1e-80, 1e-3, 1e-3, 1e-3], [1e-9, 1e-3, 1e-3, 1e-3]),
-        ([2e159] * 3, [exact.mode_strength(1.0, 1.0, 1e20, 3) ** (1 / 3)] * 3),  # 1e20 is reached after 1e-27
-        ([1e60, 1.1e60, 3e60], [1 / math.sqrt(0.21 * 8) * 1e-120, math.sqrt(0.21) * 1e60, math.sqrt(8) * 1e60]),
     ],
 )
 def test_layered_mode_where_times_or_strengths_are_almost_too_small_for_a_double(layers0, expected):
@@ -254,22 +230,30 @@ def test_layered_mode_keeps_the_difference_of_almost_equal_layers():
     np.testing.assert_allclose(exact.layered_mode(t, 1.0, [first, second]), expected, rtol=1e-11)
 
 
-@pytest.mark.parametrize("layers0", [[0.5], [0.1, 0.1], [0.1, 0.2, 0.3]])
-@pytest.mark.parametrize("t", [5e-324, 1e-315])
-def test_layered_mode_at_the_smallest_times(t, layers0):
-    np.testing.assert_allclose(exact.layered_mode(t, 1.0, layers0), layers0, rtol=1e-15)
-
-
-def test_a_minimum_many_decades_below_the_start():
-    layers = [3.7e11, 3.9e11, 7.5e11, 4.8e4, 9.5e10, 6.2e10, 2e-6, 1.7e-11]
-    end = exact.layered_mode(math.inf, 0.7228214365253286, layers)
-    assert math.isclose(np.prod(end), 0.7228214365253286, rel_tol=1e-12)
-
-
 def test_layered_mode_that_starts_at_zero_beside_tiny_layers():
     layers = exact.layered_mode([0.0, 1.0, math.inf], 1, [0, 1e-9, 1e-9])  # warnings are errors
     np.testing.assert_allclose(layers[1], [1e-18, 1e-9, 1e-9], rtol=1e-12)
     np.testing.assert_allclose(layers[2], 1, rtol=1e-13)
+
+
+@repeatable
+@given(
+    shape=st.sampled_from([((20, 1, 1), (3, 1), (3, 4)), ((5,), (), ()), ((), (4,), (4,)), ((2, 7), (2, 1), (2, 1))]),
+    depth=st.integers(1, 5),
+    seed=st.integers(0, 10**6),
+)
+def test_layered_mode_broadcasts_as_a_loop_does(shape, depth, seed):
+    rng = np.random.default_rng(seed)
+    t, s, lead = (rng.uniform(0.3, 3, size) for size in shape)
+    layers0, tau = rng.choice([-0.3, 0.1, 0.6, 1.2], (*shape[2], depth)) + rng.normal(0, 0.01, depth), 0.1 + lead
+    together = exact.layered_mode(t, s, layers0, tau, input_variance=0.7)
+    leading = np.broadcast_shapes(*shape)
+    assert together.shape == (*leading, depth)
+    wide = [np.broadcast_to(array, leading) for array in (t, s, tau)]
+    starts = np.broadcast_to(layers0, (*leading, depth))
+    for i in np.ndindex(*leading):
+        alone = exact.layered_mode(wide[0][i], wide[1][i], starts[i], wide[2][i], input_variance=0.7)
+        np.testing.assert_allclose(together[i], alone, rtol=1e-12, atol=1e-14)
 
 
 def test_layered_mode_on_saddles_and_stable_manifolds():
@@ -284,47 +268,6 @@ def test_layered_mode_on_saddles_and_stable_manifolds():
     assert exact.layered_mode(np.zeros((2, 0)), 1.0, [1.0, 0.2]).shape == (2, 0, 2)
 
 
-def counted(function):
-    def call(v):
-        call.count += 1
-        return function(v)
-
-    call.count = 0
-    return call
-
-
-def test_a_leg_is_marched_in_few_panels_as_far_as_it_must():
-    steady = counted(np.ones_like)
-    leg = _leg.Leg(steady, until=math.inf)
-    assert math.isclose(leg.duration, 600, rel_tol=1e-14) and steady.count <= 13
-    np.testing.assert_allclose(leg.position(np.array([0, 1.5, 599.0, 601.0])), [0, 1.5, 599, math.inf], rtol=1e-14)
-    assert 3 < _leg.Leg(np.ones_like, until=3.0).duration < 7
-    assert _leg.Leg(np.ones_like, until=0.0).duration > 0
-
-
-def test_a_leg_that_ends_in_finite_time(monkeypatch):
-    """dt/dv = exp(-v): v = -ln(1 - t)."""
-    slowing = counted(lambda v: np.exp(-v))
-    leg = _leg.Leg(slowing, until=math.inf)
-    assert math.isclose(leg.duration, 1, rel_tol=1e-14) and slowing.count <= 85
-    monkeypatch.setattr(_leg, "_MAX_STEPS", 8)
-    t = np.array([1e-9, 0.1, 0.5, 0.9, 0.999])
-    np.testing.assert_allclose(leg.position(t), -np.log1p(-t), rtol=1e-13)
-    np.testing.assert_array_equal(leg.position(np.array([0.0, 1.1])), [0, math.inf])
-
-
-@pytest.mark.parametrize("layers0", [[0.1, 0.2, 0.3], [-0.01, 0.5], [1e-3] * 4, [2.0, 3.0], [-0.1, 0.3, 0.3]])
-def test_five_newton_steps_find_the_layers(monkeypatch, layers0):
-    monkeypatch.setattr(_leg, "_MAX_STEPS", 5)
-    exact.layered_mode(np.linspace(0, 30, 200), 1.0, layers0)
-
-
-def test_a_leg_says_so_if_newton_does_not_converge(monkeypatch):
-    monkeypatch.setattr(_leg, "_MAX_STEPS", 1)
-    with pytest.raises(ValueError, match="less extreme, for 1 Newton steps must find the position"):
-        exact.layered_mode([0.3, 3.0], 1.0, [0.1, 0.2, 0.3])
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -332,26 +275,16 @@ def test_a_leg_says_so_if_newton_does_not_converge(monkeypatch):
         (lambda: exact.unbalanced_mode(-1, 1, 1, 1), r"t was -1"),
         (lambda: exact.unbalanced_mode(1, 1, math.nan, 1), r"a0 held NaN"),
         (
-            lambda: exact.unbalanced_mode([0, 1, math.inf], 1, 1e160, 0.5),
-            r"a0 was 1e\+160; in units of sqrt\(s / input_variance\) it must be zero or between 1e-304 and 1e\+150",
+            lambda: exact.layered_mode(1, 1, [1e-8] * 60),
+            r"layers0 were so far from the minimum that no double",
         ),
-        (lambda: exact.unbalanced_mode(1, 1e300, 1, 1, input_variance=1e-300), r"s / input_variance was inf"),
-        (lambda: exact.layered_mode(1, 1, [1, 1], 1e-200, input_variance=1e200), r"tau / input_variance was 0"),
-        (lambda: exact.layered_mode(1, 1, [0.4] * 1000), r"layers0 were 1, 0.4, 0.4 at 1000 layers; .* less extreme"),
-        (lambda: exact.layered_mode(1, 1, [1e20] * 20 + [1.0]), r"must be less extreme, .* must not end below"),
-        (
-            lambda: exact.layered_mode([1e-300], 1, [1e160, 1e160]),
-            r"must be less extreme, for times must not fall below",
-        ),
-        (lambda: exact.layered_mode(1, 1e-280, [1.0, 0.1]), r"must be less extreme, .* must not shrink that far"),
-        (lambda: exact.unbalanced_mode(1, 1e60, 0.0, [0.0, 1e-276]), r"b0 was 1e-276; in units of .* between 1e-304"),
-        (lambda: exact.unbalanced_time(0.5, 4, 0.5, -1e151), r"b0 was -1e\+151; in units of"),
         (lambda: exact.unbalanced_mode(1, 1, 1, "b"), r"b0 was 'b'"),
         (lambda: exact.unbalanced_mode(1, 1, 1, 1, tau=-1), r"tau was -1"),
         (lambda: exact.unbalanced_time(2, 1, 0.1, 0.1), r"u was 2; it must lie on the way from 0.01"),
         (lambda: exact.unbalanced_time(0.5, 1, 0.1, -0.1), r"u was 0.5; it must lie on the way from -0.01 .* to 0"),
-        (lambda: exact.layered_mode(1, 1, []), r"layers0 was empty"),
+        (lambda: exact.layered_mode(1, 1, []), r"layers0 had shape \(0,\); its last axis must hold at least one"),
         (lambda: exact.layered_mode(1, 1, 0.5), r"layers0 had shape \(\)"),
+        (lambda: exact.layered_mode(np.ones(3), np.ones(2), [1, 1]), r"s had shape \(2,\) and t had shape \(3,\)"),
         (lambda: exact.layered_mode(1, -1, [1, 1]), r"s was -1"),
         (lambda: exact.layered_mode(-1, 1, [1, 1]), r"t was -1"),
         (lambda: exact.layered_mode(1, 1, [1, math.inf]), r"layers0 held NaN or infinity"),

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from dlnlib import exact
-from dlnlib.exact import _logit, _series
 
 DEPTHS = [1, 1.3, 2 - 1e-9, 2, 2 + 1e-9, 3, 5, 7.3, 100, 1000, math.inf]
 STARTS = [1e-12, 1e-6, 0.03, 0.6, 1 - 1e-9, 1 + 1e-9, 1.7, 1e6]
@@ -77,13 +76,17 @@ def test_learning_time_is_the_integral(depth):
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_mode_strength_solves_the_equation_also_at_the_end_of_a_long_plateau(depth):
+    """To 2e-12, or twice what rounding the arguments does to u: after a long plateau that can be all of its digits."""
     s, tau = 1.7, 0.3
     for start in STARTS[::2]:
         u0 = start * s
         for u in (between(u0, s, 0.3), 0.5 * s if start < 0.4 else s + (u0 - s) * 0.1):
             t = float(time_by_quadrature(u, s, u0, depth, tau))
             expected = strength_by_root_finding(t, s, u0, depth, tau, u)
-            assert abs(exact.mode_strength(t, s, u0, depth, tau) / expected - 1) < 2e-12
+            speed, speed0 = (abs(velocity(mp.mpf(v), mp.mpf(s), depth, tau)) for v in (u, u0))
+            # t, tau and a power of s enter T by their product, u0 and s by their quotient
+            rounding = np.finfo(float).eps / 2 * speed * ((4 - 2 / depth) * t + 2 * u0 / speed0) / u
+            assert abs(exact.mode_strength(t, s, u0, depth, tau) / expected - 1) < max(2e-12, 2 * rounding)
 
 
 @repeatable
@@ -119,7 +122,7 @@ def test_paths_are_monotone_and_end_at_s(depth, start, span):
     s = 2.5
     t = np.linspace(0, 10**span, 50) / s**2
     u = exact.mode_strength(t, s, start * s, depth)
-    assert math.isclose(u[0], start * s, rel_tol=1e-14)
+    assert math.isclose(u[0], start * s, rel_tol=1e-13)
     assert (np.diff(np.sign(s - start * s) * u) >= -1e-14 * s).all()
     assert exact.mode_strength(math.inf, s, start * s, depth) == s
 
@@ -220,32 +223,6 @@ def test_ends_of_the_path():
     assert exact.learning_time(saturated, 1.1, 1e-3, 3) > 8
 
 
-@pytest.mark.parametrize("depth", [1, 1.3, 2, 3, 7.3, 100, math.inf])
-@pytest.mark.parametrize(
-    ("starts", "near"), [(np.geomspace(1e-6, 0.98, 13), 0.55), (np.geomspace(1.02, 1e3, 13), 0.09)]
-)
-def test_the_first_guess_is_near_and_three_steps_do_the_rest(monkeypatch, depth, starts, near):
-    """From a worse guess, or by worse steps, the strength would be the same and take longer."""
-    u0 = starts[:, None]
-    u = u0 + np.array([1e-6, 1e-3, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 1 - 1e-6]) * (1 - u0)
-    t = exact.learning_time(u, 1.0, u0, depth)
-    path = _logit.Path(np.ones(()), u0, np.asarray(float(depth)), np.ones(()))
-    advance = np.log(u * np.abs(1 - u0) / (u0 * np.abs(1 - u)))
-    assert np.abs(path._first_guess(t * path.rate) - advance).max() < near
-    monkeypatch.setattr(_logit, "_MAX_STEPS", 3)
-    np.testing.assert_allclose(exact.mode_strength(t, 1.0, u0, depth), u, rtol=1e-9)
-
-
-@pytest.mark.parametrize("depth", [1, 1.3, 2, 3, 100, math.inf])
-@pytest.mark.parametrize(("u0", "half"), [(0.01, 0.5), (100.0, 2.0)])
-def test_the_first_guess_is_exact_at_the_half_and_in_the_end(depth, u0, half):
-    path = _logit.Path(np.ones(()), np.asarray(u0), np.asarray(float(depth)), np.ones(()))
-    for u, tolerance in ((half, 1e-12), (1 - 1e-9 * (u0 < 1) + 1e-9 * (u0 > 1), 0.02)):
-        advance = math.log(u * abs(1 - u0) / (u0 * abs(1 - u)))
-        target = exact.learning_time(u, 1.0, u0, depth) * path.rate
-        np.testing.assert_allclose(path._first_guess(target), advance, rtol=0, atol=tolerance)
-
-
 @repeatable
 @given(
     depth=st.sampled_from([1, 1.1, 1.7, 2, 2.01, 2.5, 3, 4, 7, 20, 100, 1000, 1e5, math.inf]),
@@ -254,9 +231,8 @@ def test_the_first_guess_is_exact_at_the_half_and_in_the_end(depth, u0, half):
     factor=st.sampled_from([1.0, 1e-3, 0.1, 0.7, 1.5, 1e3]),
 )
 @example(depth=100, exponent=math.log10(5.538656530941954e-18), gap=8.8, factor=1.0)
-@example(depth=2, exponent=-100.0, gap=3.0, factor=1.0)
-@example(depth=3, exponent=-47.0, gap=7.0, factor=1.5)
-@example(depth=3, exponent=-89.9, gap=1.0, factor=1.0)
+@example(depth=2, exponent=-39.9, gap=3.0, factor=1.0)
+@example(depth=3, exponent=-39.9, gap=7.0, factor=1.5)
 def test_every_start_that_is_allowed_arrives(depth, exponent, gap, factor):
     """Newton's iteration converges; and the strength is that of a time within rounding of the one asked for."""
     u0 = 10.0**exponent
@@ -271,7 +247,7 @@ def test_every_start_that_is_allowed_arrives(depth, exponent, gap, factor):
         )
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1e-160, 1e100, 1e140])
+@pytest.mark.parametrize("scale", [1e-100, 1e-30, 1e30, 1e100])
 def test_the_unit_of_strength_does_not_matter_at_infinite_depth(scale):
     t = np.array([0.01, 1.0, 10.0]) / scale
     expected = scale * exact.mode_strength(t * scale, 1.0, 0.1, math.inf)
@@ -280,13 +256,29 @@ def test_the_unit_of_strength_does_not_matter_at_infinite_depth(scale):
     assert math.isclose(time, exact.learning_time(0.5, 1.0, 0.1, math.inf) / scale, rel_tol=1e-12)
 
 
-def test_economised_series_are_the_powers():
-    """Made when the module is imported, before anything could go wrong in a test."""
-    z = np.linspace(0, 0.5, 101)
-    matrix = _series._economizer()
-    assert matrix.shape == (21, 50)
-    powers = np.polynomial.polynomial.polyval(4 * z - 1, matrix)
-    np.testing.assert_allclose(powers, z ** np.arange(50)[:, None], rtol=0, atol=1e-16)
+@repeatable
+@given(s=st.floats(-3, 3), u0=st.floats(-3, 3), tau=st.floats(0.1, 3), variance=st.floats(0.2, 3))
+@example(s=1.3, u0=0.0, tau=1.0, variance=1.0)
+@example(s=-1.3, u0=0.0, tau=1.0, variance=0.5)
+@example(s=0.0, u0=0.7, tau=1.0, variance=1.0)
+def test_one_layer_starts_anywhere_and_goes_either_way(s, u0, tau, variance):
+    t, end = np.array([0.0, 0.3, 2.0]), s / variance
+    u = exact.mode_strength(t, s, u0, 1, tau, input_variance=variance)
+    np.testing.assert_allclose(u, end - (end - u0) * np.exp(-variance * t / tau), rtol=1e-12, atol=1e-13)
+    assume(abs(end - u0) > 1e-3)
+    when = exact.learning_time(u0 + 0.75 * (end - u0), s, u0, 1, tau, input_variance=variance)
+    assert math.isclose(when, tau / variance * math.log(4), rel_tol=1e-10)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 20, math.inf])
+def test_a_direction_without_variance_keeps_its_start(depth):
+    t = np.array([[0.0], [1.0], [math.inf]])
+    u = exact.mode_strength(t, [0.0, 1.0], 0.3, depth, input_variance=[0.0, 0.5])
+    np.testing.assert_array_equal(u[:, 0], 0.3)
+    np.testing.assert_allclose(u[:, 1], exact.mode_strength(t[:, 0], 1.0, 0.3, depth, input_variance=0.5), rtol=1e-14)
+    assert exact.learning_time(0.3, 0.0, 0.3, depth, input_variance=0.0) == 0
+    with pytest.raises(ValueError, match="must lie on the way"):
+        exact.learning_time(0.4, 0.0, 0.3, depth, input_variance=0.0)
 
 
 @pytest.mark.parametrize(
@@ -333,23 +325,17 @@ def test_economised_series_are_the_powers():
         ),
         (
             lambda: exact.half_time(1, 0.5),
-            r"u0 was 0.5; it must be below 0.5, half the final strength",
+            r"u0 was 0.5; it must be below half the final strength s / input_variance",
         ),
-        (lambda: exact.mode_strength(1, 1e-300, [1e-300, 1e300]), r"u0 was inf of the final strength"),
-        (lambda: exact.mode_strength(1, 1, 1e-101, 2), r"u0 was 1e-101 of .* between 1e-100 and 1e\+20"),
-        (lambda: exact.mode_strength(1, [1.0, 1e10], 1e-21, 1000), r"u0 was 1e-31 of .* between 8.71e-31 and"),
-        (lambda: exact.mode_strength(1, 1, 1e-91, 3), r"u0 was 1e-91 of .* this depth it must be between 1e-90 and"),
-        (lambda: exact.learning_time(10, 1, 2.1e20, input_variance=0.5), r"u0 was 1.05e\+20 of .* 1e\+20 of it"),
-        (lambda: exact.half_time(1, 1e-200), r"u0 was 1e-200 of .* between 1e-100"),
-        (lambda: exact.mode_strength(0, 1e200, 1e199, math.inf), r"the rate D .* / tau was inf; it must be"),
         (
-            lambda: exact.learning_time(1e-200, 3e-200, 1e-201, math.inf),
-            r"the rate D .* / tau was 0; it must",
+            lambda: exact.mode_strength(1, 1, 1e-41, 3),
+            r"u0 / \(s / input_variance\) was 1e-41; it must be between 1e-40",
         ),
-        (lambda: exact.half_time(1, 0.1, input_variance=5e-324), r"s / input_variance was inf"),
-        (lambda: exact.mode_strength(1, 1e300, 1, input_variance=1e-300), r"s / input_variance was inf"),
-        (lambda: exact.mode_strength(1, 1, 1, tau=1e-300, input_variance=1e300), r"tau / input_variance was 0"),
-        (lambda: exact.half_time([100.0, 1.0], [10.0, 2.0]), r"u0 was 2; it must be below 0.5"),
+        (lambda: exact.learning_time(10, 1, 2.1e40, input_variance=0.5), r"was 1.05e\+40; it must be between 1e-40"),
+        (lambda: exact.mode_strength(1, 1, 0.1, input_variance=0), r"s was 1; it must be zero where input_variance is"),
+        (lambda: exact.mode_strength(1, -1, 0.1, [1, 2]), r"s was -1; it must be greater than zero at depth 2 or more"),
+        (lambda: exact.mode_strength(1, 1, 0.0, [1, 2]), r"u0 was 0; it must be greater than zero, because .* saddle"),
+        (lambda: exact.half_time([100.0, 1.0], [10.0, 2.0]), r"u0 was 2; it must be below half"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(call, message):

@@ -238,15 +238,18 @@ def test_quadrature_against_mpmath(q):
         points = [0, 0.2, 1, 3, 12] if q < 10 else [0, 0.02, 0.1, 0.3, 1, 3, 12]
         mean = lambda f: 2 * mp.quad(lambda z: mp.npdf(z) * f(mp.sqrt(q) * z) ** 2, points)  # noqa: E731
         variance, gradient = float(mean(mp.tanh)), float(mean(lambda x: mp.sech(x) ** 2))
-    assert math.isclose(meanfield.variance_map(q, 1.3), 1.69 * variance, rel_tol=1e-8)
-    assert math.isclose(meanfield.gradient_gain(q, 1.3), 1.69 * gradient, rel_tol=1e-8)
+    assert math.isclose(meanfield.variance_map(q, 1.3), 1.69 * variance, rel_tol=1e-12)
+    assert math.isclose(meanfield.gradient_gain(q, 1.3), 1.69 * gradient, rel_tol=1e-12)
 
 
 @pytest.mark.parametrize("q", [0.1, 1.0, 30.0])
 def test_the_error_function_in_closed_form(q):
     """Williams (1998): the mean of erf(sqrt(q) z)^2, and of its slope squared."""
-    assert math.isclose(meanfield.variance_map(q, 2.0, erf), 8 / math.pi * math.asin(2 * q / (1 + 2 * q)), rel_tol=1e-9)
-    assert math.isclose(meanfield.gradient_gain(q, 2.0, erf), 16 / math.pi / math.sqrt(1 + 4 * q), rel_tol=1e-8)
+    assert math.isclose(
+        meanfield.variance_map(q, 2.0, erf), 8 / math.pi * math.asin(2 * q / (1 + 2 * q)), rel_tol=1e-12
+    )
+    chi = meanfield.gradient_gain(q, 2.0, slope=lambda x: 2 / math.sqrt(math.pi) * np.exp(-(x**2)))
+    assert math.isclose(chi, 16 / math.pi / math.sqrt(1 + 4 * q), rel_tol=1e-12)
     assert math.isclose(meanfield.critical_gain(erf), math.sqrt(math.pi) / 2, rel_tol=1e-10)
 
 
@@ -272,33 +275,12 @@ def test_variances_do_not_depend_on_the_unit_of_phi():
     for unit in (1e-100, 40.0, 1e100):
         mean = meanfield.variance_map(1.0, 1.0, lambda x, unit=unit: unit * np.tanh(x))
         assert math.isclose(mean, unit**2 * meanfield.variance_map(1.0, 1.0), rel_tol=1e-12)
-    with pytest.raises(ValueError, match="q was 1; at this variance"):
-        meanfield.variance_map(1.0, 1.0, lambda x: 1e155 * np.tanh(x))
-
-
-def test_slopes_by_differences():
-    x = np.linspace(-6, 6, 101)
-    for phi, slope in ((lambda x: np.tanh(x), 1 / np.cosh(x) ** 2), (np.arctan, 1 / (1 + x**2))):
-        np.testing.assert_allclose(meanfield._slope(phi, x), slope, atol=1e-11)
-    np.testing.assert_allclose(meanfield._slope(np.tanh, x), 1 / np.cosh(x) ** 2, rtol=1e-14)
-    for steepness in (5, 30, 200):
-        slope = meanfield._slope(lambda x, a=steepness: np.tanh(a * x), x)
-        np.testing.assert_allclose(slope, steepness / np.cosh(np.clip(steepness * x, -300, 300)) ** 2, atol=1e-5)
-        far = meanfield._slope(lambda x, a=steepness: np.tanh(a * x), np.array([3.0, 7.0]))
-        np.testing.assert_allclose(far, 4 * steepness * np.exp(-2 * steepness * np.array([3.0, 7.0])), atol=1e-9)
 
 
 @pytest.mark.parametrize("phi", [np.sign, lambda x: np.tanh(3000 * x)])
-def test_a_nonlinearity_too_steep_for_differences_is_refused(phi):
-    with pytest.raises(ValueError, match=r"phi was .* it must be smooth, and not change within less than 1e-3"):
-        meanfield.gradient_gain(1.0, 1.0, phi)
-
-
-def test_gains_whose_squares_overflow():
-    assert meanfield.variance_map(0.0, 1e200) == 0
-    assert math.isclose(meanfield.variance_map(1e-250, 1e200), 1e150, rel_tol=1e-9)
-    with pytest.raises(ValueError, match=r"gain was 1e\+200; its square times the mean square must be finite"):
-        meanfield.variance_map([0.0, 1.0], 1e200)
+def test_a_nonlinearity_too_steep_for_the_rule_is_refused(phi):
+    with pytest.raises(ValueError, match=r"q was 1; it must be smaller, or phi less steep"):
+        meanfield.variance_map(1.0, 1.0, phi)
 
 
 @pytest.mark.parametrize("gain", [1.0001, 1.05, 1.5, 3.0, 10.0])
@@ -354,8 +336,9 @@ def test_networks_follow_the_mean_field():
 
 def test_jacobian_factors_are_the_derivative_of_propagate():
     x, options = np.random.default_rng(0).standard_normal(7), {"gain": 1.3, "depth": 6}
-    for phi in (np.tanh, np.arctan):
-        product = np.linalg.multi_dot(list(meanfield.jacobian_factors(x, rng=5, phi=phi, **options))[::-1])
+    for phi, slope in ((np.tanh, None), (np.arctan, lambda x: 1 / (1 + x**2))):
+        factors = meanfield.jacobian_factors(x, rng=5, phi=phi, slope=slope, **options)
+        product = np.linalg.multi_dot(list(factors)[::-1])
         h = 1e-5
         states = [
             [meanfield.propagate(x + sign * h * e, rng=5, phi=phi, **options)[-1] for sign in (1, -1)]
@@ -398,10 +381,11 @@ def test_the_mean_square_of_the_jacobian_grows_as_predicted():
         (lambda: isometry.lyapunov_exponents(2.5), r"width was 2.5; it must be a whole number"),
         (lambda: meanfield.variance_map(-1, 1), r"q was -1; it must be zero or greater"),
         (lambda: meanfield.variance_map(1, 0), r"gain was 0; it must be greater than zero"),
-        (lambda: meanfield.variance_map(1e9, 1), r"q was 1e\+09; at this variance 65536 nodes do not resolve phi"),
+        (lambda: meanfield.variance_map(1e9, 1), r"q was 1e\+09; it must be smaller, or phi less steep"),
         (lambda: meanfield.variance_map(1, 1, np.cos), r"phi was .*; it must be odd"),
-        (lambda: meanfield.gradient_gain(1, 1, np.exp), r"phi was .*; it must be odd"),
-        (lambda: meanfield.critical_gain(lambda x: x**3), r"phi'\(0\) was .*; it must be greater than zero"),
+        (lambda: meanfield.critical_gain(lambda x: x**3), r"phi was .*; it must rise at 0, and phi\(x\) / x must fall"),
+        (lambda: meanfield.critical_gain(lambda x: -x), r"phi was .*; it must rise at 0"),
+        (lambda: meanfield.jacobian_factors([1.0], 1.0, 2, 0, np.arctan), r"slope was .*; it must be the slope of phi"),
         (lambda: meanfield.fixed_variance(2.0, lambda x: x), r"gain was 2; with this phi the variance has no fixed"),
         (lambda: meanfield.fixed_variance([1.0, 2.0]), r"gain had shape \(2,\); it must be a single number"),
         (lambda: meanfield.propagate(np.ones((3, 2)), [1, 2, 3], 2, 0), r"x and gain had shapes \(3, 2\) and \(3,\)"),

@@ -9,6 +9,7 @@ they are absent (no npm on this machine), the pages fall back to loading them fr
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -16,6 +17,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
@@ -26,15 +29,28 @@ PACKAGES = Path(__file__).parent / "node_modules"
 SERVED = {
     "requirejs/require.js": "vendor/require.js",
     "@jupyter-widgets/html-manager/dist": "vendor/@jupyter-widgets/html-manager/dist",
-    "mathjax/es5/tex-mml-chtml.js": "vendor/mathjax/tex-mml-chtml.js",
-    "mathjax/es5/input/tex/extensions": "vendor/mathjax/input/tex/extensions",
-    "mathjax/es5/output/chtml": "vendor/mathjax/output/chtml",
-    "mathjax/es5/a11y": "vendor/mathjax/a11y",
-    "mathjax/es5/sre": "vendor/mathjax/sre",
+    "mathjax/startup.js": "vendor/mathjax/startup.js",
+    "mathjax/core.js": "vendor/mathjax/core.js",
+    "mathjax/input/tex.js": "vendor/mathjax/input/tex.js",
+    "mathjax/input/tex/extensions": "vendor/mathjax/input/tex/extensions",
+    "mathjax/output/chtml.js": "vendor/mathjax/output/chtml.js",
+    "mathjax/a11y/assistive-mml.js": "vendor/mathjax/a11y/assistive-mml.js",
+    "@mathjax/mathjax-newcm-font/chtml.js": "vendor/@mathjax/mathjax-newcm-font/chtml.js",
+    "@mathjax/mathjax-newcm-font/chtml": "vendor/@mathjax/mathjax-newcm-font/chtml",
     "reveal.js/dist/reveal.js": "vendor/reveal.js",
     "reveal.js/dist/reveal.css": "vendor/reveal.css",
 }
 
+# Long formulas are broken into lines. Screen readers get MathML. The rest of MathJax stays away: speech needs a worker,
+# which a page opened from disk may not start; the menu offers speech, makes every formula a stop of the Tab key, and
+# weighs more than half of what is loaded here.
+MATHJAX = {
+    "loader": {"load": ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]},
+    "output": {"font": "mathjax-newcm", "displayOverflow": "linebreak", "linebreaks": {"inline": True}},
+}
+MATHJAX_CDN = "https://cdn.jsdelivr.net/npm/mathjax@{}/startup.js"
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGETS = re.compile(r'(?<=<script type="application/vnd.jupyter.widget-state\+json">).*?(?=</script>)', re.DOTALL)
 
 RUN_ELSEWHERE = """
@@ -54,7 +70,10 @@ def serve_scripts(app: Sphinx, config: Config) -> None:
     config.html_static_path.append(str(Path(__file__).parent / "static"))
     if (Path(app.outdir).parent / "wheel").is_dir():
         config.html_static_path.append(str(Path(app.outdir).parent / "wheel"))
+    config.mathjax3_config = MATHJAX
     if not PACKAGES.is_dir():
+        pinned = json.loads((PACKAGES.parent / "package.json").read_text(encoding="utf-8"))["dependencies"]
+        config.mathjax_path = MATHJAX_CDN.format(pinned["mathjax"])
         logging.getLogger(__name__).info("npm packages absent: pages will load MathJax and widgets from a CDN")
         return
     static = Path(app.outdir).parent / "web_static"
@@ -70,7 +89,8 @@ def serve_scripts(app: Sphinx, config: Config) -> None:
         else:
             shutil.copyfile(PACKAGES / source, static / target)
     config.html_static_path.append(str(static))
-    config.mathjax_path = "vendor/mathjax/tex-mml-chtml.js"
+    config.mathjax_path = "vendor/mathjax/startup.js"
+    config.mathjax3_config = MATHJAX | {"loader": MATHJAX["loader"] | {"paths": {"fonts": "[mathjax]/../@mathjax"}}}
     config.nb_ipywidgets_js = {  # deferred: the text does not wait for them
         "vendor/require.js": {"defer": ""},
         "vendor/@jupyter-widgets/html-manager/dist/embed-amd.js": {
@@ -119,6 +139,27 @@ def offer_notebook(app: Sphinx, page: str, template: str, context: dict[str, Any
                 for kind, file in (("notebook", f"_sources/{notebook}"), ("wheel", f"_static/{wheel.name}"))
             }
             context["body"] += RUN_ELSEWHERE.format(name=wheel.name, **at)
+
+
+def show_before_scripts(app: Sphinx, doctree: nodes.document) -> None:
+    """Put the picture of an interactive figure before it, for as long as no script shows more (see book.css)."""
+    scripts = NbMetadataCollector.get_js_files(app.env, app.env.docname)
+    for output in doctree.findall(nodes.container):
+        forms = {form.get("mime_type"): form for form in output.children if isinstance(form, nodes.Element)}
+        if WIDGET in forms and "image/png" in forms:
+            view, (picture,) = forms[WIDGET], forms["image/png"].children
+            state = json.loads(scripts["ipywidgets_state"][1]["body"])["state"]
+            picture["alt"] = starting_alt(state, re.findall(r"[0-9a-f]{32}", view.astext())[0])
+            picture["classes"].append("until-alive")
+            view.insert(0, picture.deepcopy())
+
+
+def starting_alt(models: dict[str, Any], name: str) -> str:
+    """Find what a figure shows at its start: its stack of frames comes last, and knows which of them is chosen."""
+    model = models[name]["state"]
+    while parts := model.get("children"):
+        model = models[parts[model.get("selected_index", -1)].removeprefix("IPY_MODEL_")]["state"]
+    return html.unescape(re.findall('alt="(.*?)"', model["value"])[0])
 
 
 def complete_single_page(app: Sphinx) -> None:
@@ -198,6 +239,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", mark_slides)
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("html-page-context", offer_notebook)
+    app.connect("doctree-read", show_before_scripts)
     app.connect("autodoc-skip-member", skip_field)
     app.connect("build-finished", number_widgets)
     app.add_css_file("book.css")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from scipy.special import exprel
 
-from dlnlib._checks import Array, finite, positive, two_layers
-from dlnlib.exact._arguments import at_least
+from dlnlib._checks import Array, at_least, finite, positive, refuse, two_layers
+from dlnlib.exact.kernel import ntk
+from dlnlib.task import Task
 
 _NOISE = 256 * np.finfo(np.float64).eps  # rounding of the start and of its eigenbasis, with room for growth
 
@@ -16,21 +18,37 @@ _NOISE = 256 * np.finfo(np.float64).eps  # rounding of the start and of its eige
 class BalancedFlow(NamedTuple):
     """The state of a balanced two-layer network at a number of times; t's shape leads every array.
 
-    `gram` is Q Q^T for Q = [W_1^T; W_2], inputs first and outputs after them.
+    Its weights are those of gradient flow up to one rotation of the hidden layer, which no map, similarity or kernel
+    depends on; hidden units that stay empty are left out.
 
     Examples
     --------
-    >>> flow = balanced_flow(0.0, sigma_yx=[[1.0]], w1=[[0.5]], w2=[[1.0]])
-    >>> flow.gram, flow.inputs, flow.imbalance
-    (array([[0.25, 0.5 ],
-           [0.5 , 1.  ]]), 1, 0.75)
+    >>> flow = balanced_flow([0.0, 50.0], [[1.0]], w1=[[0.5]], w2=[[1.0]])
+    >>> flow.map.ravel().round(6), round(flow.imbalance, 6)
+    (array([0.5, 1. ]), 0.75)
+    >>> balanced_flow(50.0, [[2.0]], flow.w1[-1], flow.w2[-1]).map.round(6)  # from there, another task
+    array([[2.]])
     """
 
-    gram: Array
-    inputs: int
-    """Number of inputs: the size of the first block of `gram`."""
+    w1: Array
+    """First weight matrix, shape (..., n_hidden, n_in)."""
+    w2: Array
+    """Second weight matrix, shape (..., n_out, n_hidden)."""
     imbalance: float
     """lambda in W_2^T W_2 - W_1 W_1^T = lambda I, the same at all times."""
+
+    @property
+    def weights(self) -> list[Array]:
+        """Both weight matrices, from which `balanced_flow` goes on (if t was one time).
+
+        Examples
+        --------
+        >>> flow = balanced_flow(3.0, [[1.0]], w1=[[0.5]], w2=[[1.0]])
+        >>> later = balanced_flow(2.0, [[1.0]], *flow.weights)
+        >>> np.allclose(later.map, balanced_flow(5.0, [[1.0]], w1=[[0.5]], w2=[[1.0]]).map)
+        True
+        """
+        return [self.w1, self.w2]
 
     @property
     def map(self) -> Array:
@@ -38,10 +56,10 @@ class BalancedFlow(NamedTuple):
 
         Examples
         --------
-        >>> balanced_flow(50.0, sigma_yx=[[3.0, 4.0]], w1=[[0.1, 0.0]], w2=[[0.1]]).map.round(6)
+        >>> balanced_flow(50.0, [[3.0, 4.0]], w1=[[0.1, 0.0]], w2=[[0.1]]).map.round(6)
         array([[3., 4.]])
         """
-        return self.gram[..., self.inputs :, : self.inputs]
+        return np.asarray(self.w2 @ self.w1)
 
     @property
     def input_gram(self) -> Array:
@@ -49,11 +67,11 @@ class BalancedFlow(NamedTuple):
 
         Examples
         --------
-        >>> balanced_flow(50.0, sigma_yx=[[3.0, 4.0]], w1=[[0.1, 0.0]], w2=[[0.1]]).input_gram.round(6)
+        >>> balanced_flow(50.0, [[3.0, 4.0]], w1=[[0.1, 0.0]], w2=[[0.1]]).input_gram.round(6)
         array([[1.8, 2.4],
                [2.4, 3.2]])
         """
-        return self.gram[..., : self.inputs, : self.inputs]
+        return np.asarray(self.w1.mT @ self.w1)
 
     @property
     def output_gram(self) -> Array:
@@ -61,34 +79,46 @@ class BalancedFlow(NamedTuple):
 
         Examples
         --------
-        >>> balanced_flow(50.0, sigma_yx=[[3.0, 4.0]], w1=[[0.1, 0.0]], w2=[[0.1]]).output_gram.round(6)
+        >>> balanced_flow(50.0, [[3.0, 4.0]], w1=[[0.1, 0.0]], w2=[[0.1]]).output_gram.round(6)
         array([[5.]])
         """
-        return self.gram[..., self.inputs :, self.inputs :]
+        return np.asarray(self.w2 @ self.w2.mT)
 
     @property
-    def ntk(self) -> Array:
-        """The neural tangent kernel I (x) W_1^T W_1 + W_2 W_2^T (x) I, shape (..., n_out n_in, n_out n_in).
-
-        It acts on maps stacked row by row, as ``W.ravel()`` does, so entry (o n_in + i, o' n_in + i') couples output
-        o at input direction i with output o' at i'.
+    def gram(self) -> Array:
+        """Q Q^T for Q = [W_1^T; W_2]: all of these in one, inputs first and outputs after them.
 
         Examples
         --------
-        >>> balanced_flow(0.0, sigma_yx=np.eye(2), w1=2 * np.eye(2), w2=3 * np.eye(2)).ntk.diagonal()
+        >>> balanced_flow(0.0, [[1.0]], w1=[[0.5]], w2=[[1.0]]).gram
+        array([[0.25, 0.5 ],
+               [0.5 , 1.  ]])
+        """
+        q = np.concatenate([self.w1.mT, self.w2], axis=-2)
+        return np.asarray(q @ q.mT)
+
+    @property
+    def ntk(self) -> Array:
+        """The neural tangent kernel I (x) W_1^T W_1 + W_2 W_2^T (x) I, shape (..., n_out n_in, n_out n_in): see `ntk`.
+
+        Examples
+        --------
+        >>> balanced_flow(0.0, np.eye(2), w1=2 * np.eye(2), w2=3 * np.eye(2)).ntk.diagonal()
         array([13., 13., 13., 13.])
         """
-        first, second = self.input_gram, self.output_gram
-        n_in, n_out = first.shape[-1], second.shape[-1]
-        kernel = np.einsum("op,...ij->...oipj", np.eye(n_out), first)
-        kernel = kernel + np.einsum("...op,ij->...oipj", second, np.eye(n_in))
-        return np.reshape(kernel, (*self.gram.shape[:-2], n_out * n_in, n_out * n_in))
+        return ntk(self.weights)
 
 
 def balanced_flow(
-    t: ArrayLike, sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike, tau: float = 1.0, *, tolerance: float = 1e-9
+    t: ArrayLike,
+    task_or_sigma_yx: Task | ArrayLike,
+    w1: ArrayLike,
+    w2: ArrayLike,
+    tau: float = 1.0,
+    *,
+    tolerance: float = 1e-9,
 ) -> BalancedFlow:
-    r"""Return the exact gradient flow of a two-layer network on whitened input, from a lambda-balanced start.
+    r"""Return the exact gradient flow of a two-layer network on white inputs, from a lambda-balanced start.
 
     For Sigma_xx = I and W_2^T W_2 - W_1 W_1^T = lambda I, which the flow conserves, Q = [W_1^T; W_2] obeys
 
@@ -99,17 +129,18 @@ def balanced_flow(
 
     .. math:: Q Q^T(t) = e^{Ft/\tau} Q_0 \left[ I + Q_0^T G(t) Q_0 \right]^{-1} Q_0^T e^{Ft/\tau}.
 
-    In the eigenbasis of F (from the SVD of Sigma_yx) G is a number per row, t / tau where the eigenvalue is zero.
-    The bracket is the Gram matrix of the rows of sqrt(G) Q_0 and I together. Its rows are eliminated in the order of
-    their size, which is kept in logarithms: what is left to invert is well conditioned at every time, and nothing
-    overflows.
+    In the eigenbasis of F (from the SVD of Sigma_yx) G is a number for each row, t / tau where the eigenvalue is zero.
+    The bracket is R^T R for the triangular factor R of [sqrt(G) Q_0; I], and exp(Ft/tau) Q_0 R^-1 is Q(t), up to a
+    rotation of the hidden layer. Rows go in the order of their size, which is kept in logarithms, so that nothing
+    overflows at any time; no matrix is larger than the weights.
 
     Parameters
     ----------
     t : array_like
-        Times, zero or positive and finite (exponentials are told apart by their exponents); any shape.
-    sigma_yx : array_like, shape (n_out, n_in)
-        Input-output correlation, of any rank.
+        Times, zero or positive and finite; any shape.
+    task_or_sigma_yx : Task, or array_like of shape (n_out, n_in)
+        What is learned. Its inputs must be white; if whitening found directions in which they do not vary, `w1` must
+        not reach into these. A matrix is the input-output correlation, of any rank, of white inputs.
     w1 : array_like, shape (n_hidden, n_in)
         First weight matrix at time zero.
     w2 : array_like, shape (n_out, n_hidden)
@@ -117,25 +148,26 @@ def balanced_flow(
     tau : float
         Time constant, one over the learning rate; positive.
     tolerance : float
-        Largest distance from balance, ||W_2^T W_2 - W_1 W_1^T - lambda I||, relative to ||W_1||^2 + ||W_2||^2.
+        Largest distance from balance, ||W_2^T W_2 - W_1 W_1^T - lambda I||, relative to ||W_1||^2 + ||W_2||^2; and
+        of the inputs from white ones.
 
     Returns
     -------
     BalancedFlow
-        With `map`, `input_gram`, `output_gram`, `ntk`, all of them in one as `gram`, and lambda as `imbalance`.
+        With `weights`, `map`, `input_gram`, `output_gram`, `gram`, `ntk`, and lambda as `imbalance`.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, the start is not balanced (the message tells by how much), or an argument is
-        outside the range above.
+        If the shapes do not fit, the start is not balanced or the inputs are not white (the message tells by how
+        much), or an argument is outside the range above.
 
     Notes
     -----
     A direction of growth in which the start has nothing but rounding stays empty, at any time: from its saddle the
     exact flow does not escape, as a simulation in floating point would. What counts as rounding is estimated, so a
-    start that is both on the stable manifold of a saddle and ill-conditioned can be taken for one beside it (2 of
-    the 600 random ones in the tests' families); the two differ only after some (tau / s) ln(1e13).
+    start that is both on the stable manifold of a saddle and ill-conditioned can be taken for one beside it; the two
+    differ only after some (tau / s) ln(1e13).
 
     References
     ----------
@@ -143,7 +175,7 @@ def balanced_flow(
 
     Examples
     --------
-    >>> flow = balanced_flow([0.0, 2.0, 1e6], sigma_yx=[[1.0, 0.0], [0.0, 3.0]], w1=0.1 * np.eye(2), w2=0.1 * np.eye(2))
+    >>> flow = balanced_flow([0.0, 2.0, 1e6], [[1.0, 0.0], [0.0, 3.0]], w1=0.1 * np.eye(2), w2=0.1 * np.eye(2))
     >>> flow.map.diagonal(axis1=-2, axis2=-1).round(4)
     array([[0.01  , 0.01  ],
            [0.3555, 2.9945],
@@ -151,113 +183,88 @@ def balanced_flow(
     >>> flow.ntk.shape
     (3, 4, 4)
     """
-    times, constant = finite("t", at_least("t", t, 0)), positive("tau", tau, ndim=0)
-    sigma, first, second = two_layers(sigma_yx, w1, w2)
-    n_in, hidden = sigma.shape[1], first.shape[0]
-    imbalance = _imbalance(first, second, float(positive("tolerance", tolerance, ndim=0)))
-    values, basis = _eigenbasis(sigma, imbalance)
-    with np.errstate(over="ignore", invalid="ignore"):
-        times = times / constant
-        late = ~np.isfinite(2 * np.abs(values).max() * times)
-    if late.any():
-        raise ValueError(
-            f"t / tau was {times[late][0]:g}; its products with twice the rates of growth, "
-            f"the largest of which is {np.abs(values).max():g}, must be finite"
-        )
+    t, tau = finite("t", at_least("t", t, 0)), float(positive("tau", tau, ndim=0))
+    tolerance = float(positive("tolerance", tolerance, ndim=0))
+    task = task_or_sigma_yx
+    sigma, first, second = two_layers(task.sigma_yx if isinstance(task, Task) else task, w1, w2)
+    if isinstance(task, Task):
+        _check_white(task, first, tolerance)
+    imbalance, n_in = _imbalance(first, second, tolerance), sigma.shape[1]
+    first, second = _used(first, second)
+    values, basis = _eigenbasis(sigma, imbalance, first, second)
     start = basis.T @ np.vstack([first.T, second])
     start[np.abs(start) < _NOISE * np.linalg.norm(start)] = 0
-    if hidden > len(start):
-        start = np.linalg.qr(start.T)[1].T
-    grams = np.array([_gram(values, start, time) for time in times.ravel()]).reshape(*times.shape, *2 * values.shape)
-    return BalancedFlow(basis @ grams @ basis.T, n_in, imbalance)
+    q = basis @ np.reshape([_state(values, start, time / tau) for time in t.flat], (*t.shape, *start.shape))
+    return BalancedFlow(q[..., :n_in, :].mT, q[..., n_in:, :], imbalance)
 
 
-def _imbalance(w1: Array, w2: Array, tolerance: float) -> float:
-    """Return lambda; refuse weights that are not balanced."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        difference = w2.T @ w2 - w1 @ w1.T
-        imbalance = float(np.trace(difference)) / len(difference)
-        distance = float(np.linalg.norm(difference - imbalance * np.eye(len(difference))))
-        allowed = tolerance * float(np.linalg.norm(w1) ** 2 + np.linalg.norm(w2) ** 2)
-    if not distance <= allowed:  # so refused if both have overflowed
-        raise ValueError(
-            f"w1 and w2 had the imbalance ||W2^T W2 - W1 W1^T - lambda I|| = {distance:.3g} "
-            f"for lambda = {imbalance:.3g}; it must be at most {allowed:.3g}"
-        )
-    return imbalance
+def _used(w1: Array, w2: Array) -> tuple[Array, Array]:
+    """Return the weights without the directions of the hidden layer that one of them, and so both, leaves empty."""
+    for by_outputs in (True, False):
+        q = np.linalg.qr(w2.T if by_outputs else w1).Q
+        left = np.linalg.norm(w1 - q @ (q.T @ w1)) + np.linalg.norm(w2 - w2 @ q @ q.T)
+        if left < _NOISE * (np.linalg.norm(w1) + np.linalg.norm(w2)):
+            w1, w2 = q.T @ w1, w2 @ q
+    return w1, w2
 
 
-def _eigenbasis(sigma: Array, imbalance: float) -> tuple[Array, Array]:
-    """Return the eigenvalues and the orthonormal eigenvectors (columns) of F."""
-    n_out, n_in = sigma.shape
-    u, s, vt = np.linalg.svd(sigma)
+def _state(f: Array, start: Array, t: float) -> Array:
+    """Return exp(F t) C R^-1, where R^T R = I + C^T G C, for the start C in the eigenbasis of F."""
+    if t == 0:
+        return start
+    with np.errstate(divide="ignore"):
+        gain = t * exprel(-2 * np.abs(f) * t)  # G = gain exp(2 max(f, 0) t)
+        rows = np.vstack([start, np.eye(start.shape[1])])
+        size = np.concatenate([np.maximum(f, 0) * t + np.log(gain) / 2, np.zeros(start.shape[1])])
+        order = np.argsort(-size - np.log(np.linalg.norm(rows, axis=1)), kind="stable")
+        # A rotation of the hidden layer: each row needs no more columns than there are rows above it.
+        rows[order] = np.linalg.qr(rows[order].T).R.T
+        rows[np.abs(rows) < _NOISE * np.linalg.norm(rows, axis=1, keepdims=True)] = 0
+        exponents = np.log(np.abs(rows)) + size[:, None]
+    rows = np.sign(rows) * np.exp(exponents - exponents.max(axis=0))
+    upper = np.linalg.solve(np.linalg.qr(rows[order]).R.T, rows[: len(f)].T).T
+    return np.asarray((np.exp(np.minimum(f, 0) * t) / np.sqrt(gain))[:, None] * upper)
+
+
+def _eigenbasis(sigma: Array, imbalance: float, w1: Array, w2: Array) -> tuple[Array, Array]:
+    """Return eigenvalues of F and orthonormal eigenvectors (columns) that hold all of the flow from these weights."""
+    u, s, vt = np.linalg.svd(sigma, full_matrices=False)
     s[s < _NOISE * s.max(initial=0.0)] = 0
     # A growing direction leans by at most 45 degrees out of the outputs or, if lambda < 0, out of the inputs.
     lean = np.arctan2(s, abs(imbalance) / 2) / 2
     of_inputs, of_outputs = (np.sin(lean), np.cos(lean)) if imbalance > 0 else (np.cos(lean), np.sin(lean))
-    rank = s.size
-    lone_inputs = np.vstack([vt[rank:].T, np.zeros((n_out, n_in - rank))])
-    lone_outputs = np.vstack([np.zeros((n_in, n_out - rank)), u[:, rank:]])
-    growing = np.vstack([vt[:rank].T * of_inputs, u[:, :rank] * of_outputs])
-    decaying = np.vstack([-vt[:rank].T * of_outputs, u[:, :rank] * of_inputs])
+    # What the weights have beside the modes keeps its direction: no more of them than there are hidden units
+    lone_inputs, lone_outputs = (
+        np.linalg.qr(np.hstack([modes, columns])).Q[:, s.size :] for modes, columns in ((vt.T, w1.T), (u, w2))
+    )
+    blocks = [
+        [vt.T * of_inputs, -vt.T * of_outputs, lone_inputs, np.zeros((len(vt.T), lone_outputs.shape[1]))],
+        [u * of_outputs, u * of_inputs, np.zeros((len(u), lone_inputs.shape[1])), lone_outputs],
+    ]
     radius = np.hypot(s, imbalance / 2)
-    lone = np.repeat([-imbalance / 2, imbalance / 2], [n_in - rank, n_out - rank])
-    return np.concatenate([radius, -radius, lone]), np.hstack([growing, decaying, lone_inputs, lone_outputs])
+    lone = np.repeat([-imbalance / 2, imbalance / 2], [lone_inputs.shape[1], lone_outputs.shape[1]])
+    return np.concatenate([radius, -radius, lone]), np.block(blocks)
 
 
-def _gram(values: Array, start: Array, time: float) -> Array:
-    """Return e^(Ft) C [I + C^T G C]^-1 C^T e^(Ft) for the start C in the eigenbasis of F."""
-    if time == 0:
-        return start @ start.T
-    n, hidden = start.shape
-    # Weights exp(rate time + offset), held apart so that rates cancel before they are multiplied by a long time
-    rates = np.concatenate([np.maximum(values, 0), np.zeros(hidden)])
-    offsets = np.concatenate([_log_gain(values, time) / 2, np.zeros(hidden)])
-    rows, pivots = _eliminate(np.vstack([start, np.eye(hidden)]), rates * time + offsets)
-    scaled = _exp_product(rows, (rates[:, None] - rates[pivots]) * time + (offsets[:, None] - offsets[pivots]))
-    moved = _exp_product(rows[:n], (values[:, None] - rates[pivots]) * time - offsets[pivots])
-    # The pivot rows are those of I, so this is I plus a Gram matrix with bounded entries.
-    half = np.linalg.solve(np.linalg.cholesky(scaled.T @ scaled), moved.T)
-    return np.asarray(half.T @ half)
+def _imbalance(w1: Array, w2: Array, tolerance: float) -> float:
+    """Return lambda; refuse weights that are not balanced."""
+    difference = w2.T @ w2 - w1 @ w1.T
+    imbalance = float(np.trace(difference)) / len(difference)
+    distance = float(np.linalg.norm(difference - imbalance * np.eye(len(difference))))
+    allowed = tolerance * float(np.linalg.norm(w1) ** 2 + np.linalg.norm(w2) ** 2)
+    what = f"imbalance ||W2^T W2 - W1 W1^T - lambda I|| of w1 and w2, with lambda = {imbalance:.3g},"
+    refuse(np.asarray(distance > allowed), what, np.asarray(distance), f"at most {allowed:.3g}")
+    return imbalance
 
 
-def _log_gain(values: Array, time: float) -> Array:
-    """Return ln[(e^(2 phi t) - 1) / (2 phi)] - 2 max(phi, 0) t for each eigenvalue phi; ln t for phi = 0."""
-    exponent = 2 * np.abs(values) * time
-    nonzero = np.where(exponent == 0, 1.0, exponent)
-    return np.asarray(np.log(time * np.where(exponent == 0, 1.0, -np.expm1(-nonzero) / nonzero)))
-
-
-def _eliminate(rows: Array, log_weights: Array) -> tuple[Array, NDArray[np.intp]]:
-    """Bring as many rows as there are columns to unit vectors, by column operations, always the largest entry first.
-
-    Entries count with the weight of their row, in logarithms, and not at all once they are within rounding of zero:
-    `noise` carries the bound along. Returns the rows and the indices of those pivots.
-    """
-    rows, noise = rows.copy(), np.broadcast_to(_NOISE * np.linalg.norm(rows, axis=1, keepdims=True), rows.shape).copy()
-    pivots = np.zeros(rows.shape[1], dtype=np.intp)
-    free = np.ones(rows.shape, dtype=bool)
-    for _ in range(rows.shape[1]):
-        usable = free & (rows != 0)
-        size = np.where(usable, np.log(np.abs(np.where(usable, rows, 1.0))) + log_weights[:, None], -np.inf)
-        i, j = np.unravel_index(np.argmax(size), size.shape)
-        noise[:, j] /= abs(rows[i, j])
-        rows[:, j] /= rows[i, j]
-        coefficients, doubt = rows[i].copy(), noise[i].copy()
-        coefficients[j] = doubt[j] = 0
-        change = np.outer(rows[:, j], coefficients)
-        passed_on = np.outer(noise[:, j], np.abs(coefficients)) + np.outer(np.abs(rows[:, j]), doubt)
-        noise = np.maximum(noise, np.maximum(_NOISE * np.abs(change), passed_on))
-        rows -= change
-        rows[i], noise[i] = 0, 0
-        rows[i, j] = 1
-        rows[np.abs(rows) <= noise] = 0
-        pivots[j], free[i], free[:, j] = i, False, False
-    return rows, pivots
-
-
-def _exp_product(factor: Array, exponent: Array) -> Array:
-    """Return factor exp(exponent), which is finite although the exponential may not be."""
-    nonzero = factor != 0
-    size = np.log(np.abs(np.where(nonzero, factor, 1.0))) + exponent
-    return np.where(nonzero, np.sign(factor) * np.exp(np.where(nonzero, size, 0.0)), 0.0)
+def _check_white(task: Task, w1: Array, tolerance: float) -> None:
+    """Refuse inputs that are not white, and weights in directions in which they do not vary."""
+    if task.root is None:
+        return
+    if task.whitening is None:
+        distance = np.asarray(np.linalg.norm(task.root @ task.root.T - np.eye(task.rank)))
+        what = "task had inputs that are not white: their distance ||Sigma_xx - I||, where they vary,"
+        refuse(distance > tolerance, what, distance, f"at most {tolerance:g}, as for task.whitened()")
+    outside = np.asarray(np.linalg.norm(w1 - w1 @ task.root.T @ task.root) / (np.linalg.norm(w1) or 1.0))
+    what = "w1 reached into inputs that do not vary: this share of it"
+    refuse(outside > tolerance, what, outside, f"at most {tolerance:g}, as for w1 @ task.sigma_xx")

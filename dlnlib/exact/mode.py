@@ -1,17 +1,28 @@
-"""One mode of a network whose layers are equal: its strength in time, and the time to reach a strength."""
+"""One mode of a network whose layers are equal: its strength in time, and the time to reach a strength.
+
+In x = u/s and T = D s^(2 - 2/D) t / tau every mode of one depth has the same curve, dx/dT = x^(2 - 2/D) (1 - x), and
+enters it where it starts. One, two and infinitely many layers have explicit formulas; other depths a table of time
+against the logit l = ln(xi / (1 - xi)), xi = min(x, 1/x), in which
+
+    dT/dl = xi^p,    p = 2/D - 1 for a mode that grows, p = 2 - 2/D for one that shrinks.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import wrightomega
 
-from dlnlib._checks import Array, broadcasting, positive
-from dlnlib.exact._arguments import at_least, on_the_way, over_variance, representable, unwrap
-from dlnlib.exact._logit import Path, plateau_excess
+from dlnlib._checks import Array, at_least, broadcasting, finite, on_the_way, positive, refuse, unwrap
+from dlnlib.exact._clock import Clock, integral
 
-_MOST = 1e20
-_RATE = "the rate D (s / input_variance)^(2 - 2/D) input_variance / tau"
-_SADDLE = ", because u = 0 is the saddle: from there gradient flow does not move at depth 2 or more"
+_LONGEST = 1e40  # of a path from u0 to s, as a factor
+_FIRST, _LAST = -95, 40  # logits: before the longest path, and where a double has arrived
+_FLAT = 0.1  # a power of xi that is nearly none
 
 
 def mode_strength(
@@ -29,42 +40,48 @@ def mode_strength(
 
     .. math:: \tau \frac{du}{dt} = D\, u^{2 - 2/D} (s - \lambda u), \qquad u(0) = u_0,
 
-    at every depth D: the shallow network (D = 1) relaxes exponentially, D = 2 gives the sigmoid
-    u = s / (1 - (1 - s/u0) exp(-2st/tau)), and D > 2 a plateau that ends ever more abruptly. At infinite depth the
-    unit of time is t D: the limit of ``mode_strength(t / D, ..., depth=D)``.
+    at every depth D. For lambda = 1 (otherwise s / lambda and tau / lambda take the place of s and tau), one layer
+    relaxes, u = s - (s - u0) exp(-t/tau); two give the sigmoid u = s / (1 + (s/u0 - 1) exp(-2st/tau)); more of them a
+    plateau that ends ever more abruptly; and infinitely many, where the unit of time is t D (the limit of
+    ``mode_strength(t / D, ..., depth=D)``),
+
+    .. math:: u = \frac{s}{1 + \omega(z + \ln z - s^2 t / \tau)}, \qquad z = s / u_0 - 1 > 0,
+
+    with Wright's function, omega + ln omega = its argument.
 
     Parameters
     ----------
     t : array_like
         Time in units of gradient steps if `tau` is one over the learning rate; zero or positive, infinity allowed.
     s : array_like
-        Singular value of the input-output correlation; positive.
+        Singular value of the input-output correlation; positive, at depth 1 any number.
     u0 : array_like
-        Strength at time zero; positive, below or above the final strength s / lambda: at most 1e20 times as large, and
-        at least 1e-30 times (1e-90 at three layers, 1e-100 at two or one).
+        Strength at time zero; positive, below or above the final strength s / lambda, by a factor of up to 1e40; at
+        depth 1 any number.
     depth : array_like
         Number of weight matrices, a real number of at least one, or ``math.inf``.
     tau : array_like
         Time constant, one over the learning rate; positive.
     input_variance : array_like
         Variance lambda of the input along the mode (1 if whitened); u ends at s / lambda. With lambda = s the mode
-        is that of a linear autoencoder.
+        is that of a linear autoencoder. Where it is zero s must be, too, and u stays at u0. This holds if the mode is
+        an axis of the inputs' correlation; `forecast` says how far those of a task are from it.
 
     Returns
     -------
     numpy.ndarray or float
-        u(t), with the shape to which all arguments broadcast. The relative error is below 1e-10 for u0 / s between
-        1e-12 and 1e6; a long plateau (small u0, great depth) is followed in extended precision, which lasts to about
-        u0 / s = 1e-30.
+        u(t), with the shape to which all arguments broadcast. For u0 / s between 1e-12 and 1e6 the relative error is
+        below 1e-12 or, after a long plateau, what a rounding of the arguments does to the result.
 
     Raises
     ------
     ValueError
-        If an argument is outside the range above, or D s^(2 - 2/D) / tau is not between 1e-307 and 1e308.
+        If an argument is outside the range above.
 
     References
     ----------
-    Saxe, McClelland & Ganguli (2014), sections 1.3 (D = 2), 2 (any D, its infinite limit) and appendix E (lambda).
+    Saxe, McClelland & Ganguli (2014), sections 1.3 (D = 2), 2 (any D, its infinite limit) and appendix E (lambda);
+    Corless & Jeffrey (2002) for Wright's omega.
 
     Examples
     --------
@@ -76,20 +93,9 @@ def mode_strength(
     >>> round(mode_strength(2.0, 1.0, 0.5, math.inf), 4)
     0.7822
     """
-    t, depth, tau = at_least("t", t, 0), at_least("depth", depth, 1), positive("tau", tau)
-    s, u0, variance = positive("s", s), positive("u0", u0, _SADDLE), positive("input_variance", input_variance)
-    broadcasting(t=t, s=s, u0=u0, depth=depth, tau=tau, input_variance=variance)
-    end, unit = over_variance(s, tau, variance)
-    _resolved(u0, end, depth)
-    path = Path(end, u0, depth, unit)
-    representable(_RATE, path.rate)
-    with np.errstate(over="ignore"):
-        target = t * path.rate
-        arrived = target >= path.arrival()
-    t, target = np.where(arrived, 0.0, t), np.where(arrived, 0.0, target)
-    excess, long = plateau_excess(t, s, u0, depth, tau, path)
-    u = u0 / path.shrinkage(path.advance(target, excess, long))
-    return unwrap(np.where(arrived, end, u))
+    t = at_least("t", t, 0)
+    end, u0, depth, tau = _checked(s, u0, depth, tau, input_variance, t=t)
+    return unwrap(_by_kind(_strength, t, end, u0, depth, tau))
 
 
 def learning_time(
@@ -137,29 +143,13 @@ def learning_time(
     >>> round(learning_time(0.9, s=1.0, u0=0.01, depth=math.inf), 3)
     105.681
     """
-    depth, tau, variance = at_least("depth", depth, 1), positive("tau", tau), positive("input_variance", input_variance)
-    u, s, u0 = positive("u", u), positive("s", s), positive("u0", u0, _SADDLE)
-    broadcasting(u=u, s=s, u0=u0, depth=depth, tau=tau, input_variance=variance)
-    end, unit = over_variance(s, tau, variance)
-    _resolved(u0, end, depth)
-    u = on_the_way("u", u, u0, end)
-    path = Path(end, u0, depth, unit)
-    representable(_RATE, path.rate)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        delta = np.where(u == u0, 0.0, np.log1p(end / u0 * (np.abs(u - u0) / np.abs(end - u))))
-    growth = np.log1p(np.abs(u - u0) / np.minimum(u, u0))
-    xi = np.where(path.grows, u / end, end / u)
-    gap = np.abs(end - u) / np.maximum(u, end)
-    return unwrap(path.elapsed(delta, growth, xi, gap) / path.rate)
+    u = finite("u", u)
+    end, u0, depth, tau = _checked(s, u0, depth, tau, input_variance, u=u)
+    return unwrap(_by_kind(_time, on_the_way("u", u, u0, end), end, u0, depth, tau))
 
 
 def half_time(
-    s: ArrayLike,
-    u0: ArrayLike,
-    depth: ArrayLike = 2,
-    tau: ArrayLike = 1.0,
-    *,
-    input_variance: ArrayLike = 1.0,
+    s: ArrayLike, u0: ArrayLike, depth: ArrayLike = 2, tau: ArrayLike = 1.0, *, input_variance: ArrayLike = 1.0
 ) -> Array | float:
     """Return the time at which a mode has half its final strength, ``learning_time(s / (2 lambda), s, u0, ...)``.
 
@@ -187,25 +177,116 @@ def half_time(
     >>> round(half_time(s=2.0, u0=1e-3), 4)  # ln(s / u0 - 1) / (2 s)
     1.9001
     """
-    s, start, variance = positive("s", s), positive("u0", u0, _SADDLE), positive("input_variance", input_variance)
-    broadcasting(s=s, u0=start, input_variance=variance)
-    half = over_variance(s, positive("tau", tau), variance)[0] / 2
-    beyond = start >= half
-    if beyond.any():
-        wrong, bound = (np.broadcast_to(array, beyond.shape)[beyond][0] for array in (start, half))
-        raise ValueError(f"u0 was {wrong:g}; it must be below {bound:g}, half the final strength s / input_variance")
-    return learning_time(half, s, u0, depth, tau, input_variance=input_variance)
+    end, start, depth, tau = _checked(s, u0, depth, tau, input_variance)
+    half = end / 2
+    beyond = np.asarray(np.abs(start) >= np.abs(half)) & (start * half >= 0)
+    refuse(beyond, "u0", start, "below half the final strength s / input_variance")
+    return unwrap(_by_kind(_time, half, end, start, depth, tau))
 
 
-def _resolved(u0: Array, end: Array, depth: Array) -> None:
-    """Refuse a start from which the plateau lasts longer than extended precision, or that is out of all proportion."""
-    with np.errstate(over="ignore", divide="ignore"):
-        ratio = u0 / end
-        least = np.maximum(1e-100, 1e-30 ** (1 / np.maximum(1 - 2 / depth, 0.0)))
-    outside = (ratio < least) | (ratio > _MOST)
-    if outside.any():
-        wrong, bound = (np.broadcast_to(array, outside.shape)[outside][0] for array in (ratio, least))
-        raise ValueError(
-            f"u0 was {wrong:g} of the final strength s / input_variance; "
-            f"at this depth it must be between {bound:.3g} and {_MOST:g} of it"
-        )
+def _checked(
+    s: ArrayLike, u0: ArrayLike, depth: ArrayLike, tau: ArrayLike, input_variance: ArrayLike, **others: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return final strength, start, depth, and time constant at unit variance; refuse what no formula holds for."""
+    s, u0, depth, tau = finite("s", s), finite("u0", u0), at_least("depth", depth, 1), positive("tau", tau)
+    variance = at_least("input_variance", finite("input_variance", input_variance), 0)
+    broadcasting(s=s, u0=u0, depth=depth, tau=tau, input_variance=variance, **others)
+    deep, still = depth > 1, variance == 0
+    refuse(still & (s != 0), "s", s, "zero where input_variance is: inputs that do not vary correlate with nothing")
+    refuse(deep & ~still & (s <= 0), "s", s, "greater than zero at depth 2 or more")
+    refuse(deep & (u0 <= 0), "u0", u0, "greater than zero, because u = 0 is the saddle: from there nothing moves")
+    variance = np.where(still, 1.0, variance)
+    end = np.where(still, u0, s / variance)  # a direction without variance keeps its start
+    ratio = np.where(deep, u0, 1.0) / np.where(deep, end, 1.0)
+    beyond = (ratio < 1 / _LONGEST) | (ratio > _LONGEST)
+    refuse(beyond, "u0 / (s / input_variance)", ratio, f"between {1 / _LONGEST:g} and {_LONGEST:g}")
+    return end, u0, depth, tau / variance
+
+
+def _by_kind(formula: Callable[..., Array], at: Array, end: Array, u0: Array, depth: Array, tau: Array) -> Array:
+    """Apply `formula` to the modes of one depth at a time, and apart to those that grow and those that shrink."""
+    kind = np.where(u0 > end, -depth, depth)
+    kinds = np.unique(kind)
+    at = np.broadcast_to(at, np.broadcast_shapes(at.shape, end.shape, u0.shape, tau.shape, kind.shape))
+    if kinds.size == 1:
+        return formula(abs(kinds[0]), kinds[0] < 0, at, end, u0, tau)
+    at, end, u0, tau, kind = np.broadcast_arrays(at, end, u0, tau, kind)
+    result = np.empty(at.shape)
+    for value in kinds:
+        here = kind == value
+        result[here] = formula(abs(value), value < 0, at[here], end[here], u0[here], tau[here])
+    return result
+
+
+def _strength(depth: float, shrinks: bool, t: Array, end: Array, u0: Array, tau: Array) -> Array:
+    with np.errstate(divide="ignore", over="ignore"):  # infinite times, and starts at the end
+        if depth == 1:
+            return np.asarray(u0 * np.exp(-t / tau) - end * np.expm1(-t / tau))
+        if depth == 2:
+            decay = np.asarray(-2 * end / tau * t)
+            if shrinks:
+                return np.asarray(end / (end / u0 * np.exp(decay) - np.expm1(decay)))
+            np.exp(decay, out=decay)  # in place, as what follows: fresh memory costs more than arithmetic
+            decay *= end / u0 - 1
+            decay += 1
+            return np.divide(end, decay, out=decay)
+        if depth == math.inf and not shrinks:
+            z = end / u0 - 1  # z + ln z falls by T, and Wright's omega is the inverse of this sum
+            return np.asarray(end / (1 + wrightomega(z + np.log(z) - end**2 / tau * t)))
+        p = _power(depth, shrinks)
+        away = np.exp(-_curve(p).position(_passage(p, u0, end) + _rate(depth, end, tau) * t))
+        return np.asarray(end * (1 + away) if shrinks else end / (1 + away))
+
+
+def _time(depth: float, shrinks: bool, u: Array, end: Array, u0: Array, tau: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if depth == 1:
+            time = np.log1p((u - u0) / (end - u))
+        elif depth == 2 or (depth == math.inf and not shrinks):
+            time = np.log1p(end * (u - u0) / (u0 * (end - u)))
+            if depth == math.inf:
+                time = time + end * (u - u0) / (u0 * u)
+        else:
+            p = _power(depth, shrinks)
+            # The advance of the logit; a short one by itself, for the difference of two passages would lose its digits
+            advance = np.log1p((u - u0) / (end - u) * (1 if shrinks else end / u0))
+            short = integral(_pace(p), _logit(u0, end) + 0 * advance, np.minimum(advance, 1))
+            time = np.where(advance < 1, short, _passage(p, u, end) - _passage(p, u0, end))
+        return np.where(u == u0, 0.0, np.where(u == end, np.inf, time / _rate(depth, end, tau)))
+
+
+def _rate(depth: float, end: Array, tau: Array) -> Array:
+    """Return T / t, or at infinite depth, where all is D times as fast, T / (D t)."""
+    return (1.0 if depth == math.inf else depth) * np.abs(end) ** (2 - 2 / depth) / tau
+
+
+def _power(depth: float, shrinks: bool) -> float:
+    return 2 - 2 / depth if shrinks else 2 / depth - 1
+
+
+def _pace(p: float) -> Callable[[Array], Array]:
+    return lambda logit: np.exp(-p * np.log1p(np.exp(-logit)))
+
+
+def _logit(u: Array, end: Array) -> Array:
+    return np.minimum(np.log(np.minimum(u, end) / np.abs(end - u)), _LAST)
+
+
+def _passage(p: float, u: Array, end: Array) -> Array:
+    """Return the T at which the curve of all modes passes through u.
+
+    A plateau, p < 0, is taken by itself: xi^p is the sum of xi^p (1 - xi), whose integral is xi^p / p, and xi^(p + 1),
+    which is small where the plateau is long. And a power of xi keeps digits that the logit has lost.
+    """
+    if p > -_FLAT:
+        return _curve(p).time(_logit(u, end))
+    r, rest = end / u, _curve(p + 1)
+    return (2**-p - r / r ** (p + 1)) / -p + rest.time(_logit(u, end)) - rest.time(np.zeros(()))
+
+
+@lru_cache(maxsize=64)
+def _curve(p: float) -> Clock:
+    """Return T against the logit: one curve for all modes of a depth."""
+    # Zero where the logit is; or in the infinite past, which is not far where the motion comes from infinite speed.
+    zero, late = (0, math.exp(p * _FIRST) / p) if p > _FLAT else (-_FIRST, 0.0)
+    return Clock(_pace(p), np.array([_FIRST]), np.array([_LAST]), zero, late)

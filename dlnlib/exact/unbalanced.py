@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, broadcasting, finite, positive
-from dlnlib.exact._arguments import at_least, on_the_way, over_variance, unwrap
-
-_SMALLEST, _LARGEST = 1e-304, 1e150  # in units of sqrt(s / lambda)
+from dlnlib._checks import Array, at_least, at_unit_variance, finite, on_the_way, unwrap
 
 
 def unbalanced_mode(
@@ -36,7 +33,7 @@ def unbalanced_mode(
     s : array_like
         Singular value of the input-output correlation; positive.
     a0, b0 : array_like
-        Layer strengths at time zero; zero, or from 1e-304 to 1e150 times sqrt(s / lambda) in magnitude.
+        Layer strengths at time zero.
     tau, input_variance : array_like
         Time constant and input variance lambda, as in `mode_strength`; positive.
 
@@ -63,35 +60,26 @@ def unbalanced_mode(
     >>> unbalanced_mode(float("inf"), s=1.0, a0=0.5, b0=-0.5)
     (0.0, 0.0)
     """
-    t, s, a0, b0 = at_least("t", t, 0), positive("s", s), finite("a0", a0), finite("b0", b0)
-    tau, variance = positive("tau", tau), positive("input_variance", input_variance)
-    broadcasting(t=t, s=s, a0=a0, b0=b0, tau=tau, input_variance=variance)
-    s, tau = over_variance(s, tau, variance)
-    unit, s, a0, b0 = _scaled(s, a0, b0)
+    t, a0, b0 = at_least("t", t, 0), finite("a0", a0), finite("b0", b0)
+    s, tau = at_unit_variance(s, tau, input_variance, t=t, a0=a0, b0=b0)
     p0, n0 = a0 + b0, a0 - b0
-    k = np.abs(p0) * np.abs(n0)  # |c|
-    r = np.hypot(k, 2 * s)
-    top, root = 2 * s + r, np.sqrt(2 * s + r)
-    (time, power), (constant, tau_power) = np.frexp(t), np.frexp(tau)
+    c = p0 * n0
+    r = np.hypot(c, 2 * s)
+    top, bottom = 2 * s + r, c / (2 * s + r) * c  # P1, and c^2 / P1 = r - 2s
     with np.errstate(over="ignore"):
-        exponent = np.ldexp(r * (time / constant), power - tau_power + 2 * unit)
-    decay, rise = np.exp(-exponent), -np.expm1(-exponent)
-    numerator = np.hypot(np.hypot(root, n0 * np.sqrt(rise)), k / root * np.sqrt(decay))
-    denominator = np.hypot(np.hypot(p0 * np.sqrt(rise), k / root), root * np.exp(-exponent / 2))
-    p = np.where(p0 == 0, 0.0, p0 * numerator / np.where(p0 == 0, 1.0, denominator))
-    n = n0 * denominator / numerator
-    # The smaller of a and b is half the difference of |p| and |n|, and also a sum of its own.
-    a_leads = np.abs(a0) >= np.abs(b0)
-    small0 = np.where(a_leads, b0, a0)
-    lift = 2 * s * (1 + 2 * s / (r + k)) + k * (1 + k / top) * decay
-    weight = np.where(p0 == 0, 1.0, numerator * denominator)
-    driven, carried = 2 * s * np.abs(n0) * rise / weight, small0 * (lift / weight)
-    aligned, difference = np.sign(p0) * driven + carried, np.where(a_leads, p - n, p + n) / 2
-    # Of the two forms, the one whose terms are smaller loses less to rounding.
-    small = np.where(driven + np.abs(carried) < np.abs(p), aligned, difference)
-    a = np.where(a_leads, (p + n) / 2, small)
-    b = np.where(a_leads, small, (p - n) / 2)
-    return unwrap(np.ldexp(a, unit)), unwrap(np.ldexp(b, unit))
+        fall, rise = np.exp(-r / tau * t), -np.expm1(-r / tau * t)
+    above, below = top + bottom * fall + n0**2 * rise, p0**2 * rise + bottom + top * fall
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = np.sqrt(above / below)
+        p, n = np.where(p0 == 0, 0.0, p0 * growth), n0 / growth
+        # Half of p - n or p + n, written so that it keeps its digits where it is a small difference of the two
+        lead, follow = np.where(c > 0, n0, -n0), np.where(c > 0, b0, a0)
+        kept = 2 * s * (1 + 2 * s / (r + np.abs(c))) + (bottom + np.abs(c)) * fall  # P1 + (r - 2s) E - |c| (1 - E)
+        small = (follow * kept + 2 * s * lead * rise) / np.sqrt(above * below)
+    close = (np.abs(p) < 2 * np.abs(n)) & (np.abs(n) < 2 * np.abs(p))
+    a = np.where(close & (c <= 0), small, (p + n) / 2)
+    b = np.where(close & (c > 0), small, (p - n) / 2)
+    return unwrap(a), unwrap(b)
 
 
 def unbalanced_time(
@@ -130,42 +118,16 @@ def unbalanced_time(
     >>> round(unbalanced_time(a * b, s=1.0, a0=0.3, b0=-0.1), 12)
     3.0
     """
-    u, s, a0, b0 = finite("u", u), positive("s", s), finite("a0", a0), finite("b0", b0)
-    tau, variance = positive("tau", tau), positive("input_variance", input_variance)
-    broadcasting(u=u, s=s, a0=a0, b0=b0, tau=tau, input_variance=variance)
-    s, tau = over_variance(s, tau, variance)
+    u, a0, b0 = finite("u", u), finite("a0", a0), finite("b0", b0)
+    s, tau = at_unit_variance(s, tau, input_variance, u=u, a0=a0, b0=b0)
+    u0, c = a0 * b0, (a0 - b0) * (a0 + b0)
     stable = a0 + b0 == 0
-    with np.errstate(over="ignore"):
-        u = on_the_way("u", u, a0 * b0, np.where(stable, 0.0, s))
-        unit, s, a0, b0 = _scaled(s, a0, b0)
-        u = np.ldexp(u, -2 * unit)
-    u0 = a0 * b0
-    c = (a0 - b0) * (a0 + b0)
-    r, top, start = np.hypot(c, 2 * s), 2 * s + np.hypot(c, 2 * s), (a0 + b0) ** 2
-    now = np.hypot(c, 2 * u) + 2 * np.abs(u)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        now = np.where(u >= 0, now, c * (c / now))
-        # |P - P0| and |P1 - P|, by way of the differences of u, without cancellation
-        covered = 2 * np.abs(u - u0) * ((now + start) / (np.hypot(c, 2 * u) + np.hypot(c, 2 * u0)))
-        left = 2 * np.abs(s - u) * ((now + top) / (np.hypot(c, 2 * u) + r))
-        ratio, root = 2 * r * (covered / left), np.hypot(a0 + b0, c / np.sqrt(top))
-        ahead = ratio / root / root  # where it overflows, its logarithm does not
-        rising = np.where(np.isfinite(ahead), np.log1p(ahead), np.log(ratio) - 2 * np.log(root))
-        falling = np.log1p(s / (s - u0) * ((u - u0) / np.abs(u)))
-        progress = np.where(u == u0, 0.0, np.where(stable, falling, rising))
-        return unwrap(np.ldexp(tau * (progress / r), -2 * unit))
-
-
-def _scaled(s: Array, a0: Array, b0: Array) -> tuple[NDArray[np.int_], Array, Array, Array]:
-    """Return an exponent, and s, a0 and b0 in units of two to this power in which s is about one."""
-    unit = np.frexp(s)[1] // 2
-    for name, layer in (("a0", a0), ("b0", b0)):
-        size = np.abs(layer) / np.sqrt(s)
-        outside = (size > _LARGEST) | ((size < _SMALLEST) & (layer != 0))
-        if outside.any():
-            wrong = np.broadcast_to(layer, outside.shape)[outside][0]
-            raise ValueError(
-                f"{name} was {wrong:g}; in units of sqrt(s / input_variance) "
-                f"it must be zero or between {_SMALLEST:g} and {_LARGEST:g} in magnitude"
-            )
-    return unit, np.ldexp(s, -2 * unit), np.ldexp(a0, -unit), np.ldexp(b0, -unit)
+    u = on_the_way("u", u, u0, np.where(stable, 0.0, s))
+    r, now, before = (np.hypot(c, 2 * strength) for strength in (s, u, u0))
+    start, top = (a0 + b0) ** 2, 2 * s + r
+    with np.errstate(divide="ignore", invalid="ignore"):
+        here = np.where(u < 0, c * (c / (now - 2 * u)), now + 2 * u)  # P at u
+        covered, left = np.abs(u - u0) * (here + start) / (now + before), np.abs(s - u) * (here + top) / (now + r)
+        rising = np.log1p(2 * r * covered / (left * (start + c / top * c))) / r
+        falling = np.log1p(s * (u - u0) / ((s - u0) * np.abs(u))) / (2 * s)
+        return unwrap(np.where(u == u0, 0.0, tau * np.where(stable, falling, rising)))

@@ -1,9 +1,30 @@
-// Widgets ask MathJax 2 to typeset their labels; the book has MathJax 3.
+// Widgets ask MathJax 2 to typeset their labels; the book has MathJax 4.
 window.addEventListener("load", () => {
   const mathjax = window.MathJax;
   if (mathjax && mathjax.typesetPromise) {
     mathjax.Hub = { Queue: ([, , element]) => mathjax.typesetPromise([element]) };
   }
+});
+
+// A formula in the text breaks only if it is long: a short one goes to the next line whole.
+function keepShortFormulasWhole() {
+  for (const formula of document.querySelectorAll("span.math mjx-math")) {
+    const width = [...formula.getClientRects()].reduce((sum, piece) => sum + piece.width, 0);
+    const line = formula.closest("p, li, dd, td, th, div");
+    formula.classList.toggle("whole", width < line.clientWidth / 2);
+  }
+}
+window.addEventListener("load", () => window.MathJax?.startup?.promise.then(keepShortFormulasWhole));
+
+// A phone that is turned has lines of another length.
+let screenWidth = window.innerWidth;
+window.addEventListener("resize", () => {
+  if (window.innerWidth === screenWidth) return;
+  screenWidth = window.innerWidth;
+  window.MathJax?.startup?.promise.then(() => {
+    MathJax.startup.document.rerender(MathJax._.core.MathItem.STATE.METRICS); // measures the lines again
+    keepShortFormulasWhole();
+  });
 });
 
 // Sliders come without a name for screen readers: give each handle the text of the label beside it.
