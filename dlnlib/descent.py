@@ -205,7 +205,8 @@ def train(
     """Train any network by any rule, and record it.
 
     On the CPU, a network that brings its own gradients is computed by NumPy (which costs a small network a tenth of
-    what torch does, and a large one no more), everything else by torch.
+    what torch does, and a large one no more), everything else by torch. To go on with the next task, or by another
+    rule, train from ``run.weights`` and join the runs by `Run.then`.
 
     Parameters
     ----------

@@ -51,6 +51,8 @@ def test_half_times_in_a_batch_count_each_rate_and_no_divergence():
         one = descent.gradient_descent(TASK, START, rates[i], steps=1500)
         for k, s in enumerate(TASK.modes.s):
             assert math.isclose(times[i, k], np.interp(s / 2, one.modes[:, k], rates[i] * one.steps), rel_tol=1e-12)
+    lost = descent.gradient_descent(TASK, START, 1e60, steps=9)
+    assert lost.diverged_at == 1 and np.isinf(lost.half_times(TASK.modes.s)).all()  # it never was at half
     falling = descent.gradient_descent(Task([[1.0]]), [[[4.0]]], 0.1, steps=30)
     assert falling.half_times(4.0)[0] == np.interp(-2.0, -falling.modes[:, 0], falling.time)
     with pytest.raises(ValueError, match=r"s had shape \(4,\); it must have an entry for each of the first modes"):
