@@ -266,8 +266,8 @@ class Run:
         loss = " to ".join(" ... ".join(f"{x:.3g}" for x in end) for end in ends)
         marks = [
             f"{many}{self.steps[-1]} steps",
-            f"{n} record{'s'[: n > 1]}",
-            f"{modes} mode{'s'[: modes > 1]}",
+            f"{n} record{'s'[: n != 1]}",
+            f"{modes} mode{'s'[: modes != 1]}",
             f"loss {loss}",
         ]
         if self.diverged.any():

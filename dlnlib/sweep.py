@@ -126,8 +126,8 @@ def sweep(
     [9, 16]
     [9, 16, 25]
 
-    On a Dask cluster, whose workers must be able to import the function (``pip install ".[cluster]"`` in a clone of
-    the book installs Dask)::
+    On a Dask cluster, whose workers must be able to import the function and this library (``pip install
+    ".[cluster]"`` in a clone of the book installs Dask)::
 
         from distributed import Client
 
@@ -162,7 +162,7 @@ def sweep(
             except Exception as error:  # a point's own failure, whatever it is
                 failures.append((missing[key], error))
             else:
-                log.write(f'{{"function": {json.dumps(name)}, "point": {_key(missing[key])}, "result": {result}}}\n')
+                log.write(f'{{"function": {json.dumps(name)}, "point": {key}, "result": {result}}}\n')
                 log.flush()
                 os.fsync(log.fileno())
                 results[key] = _loads(result)
@@ -251,8 +251,10 @@ def _processes(number: int) -> Iterator[Executor]:
     pool = loky.ProcessPoolExecutor(number, timeout=10, initializer=_end_with, initargs=(os.getpid(),))
     try:
         yield pool
-    finally:
+    except BaseException:
         pool.shutdown(kill_workers=True)
+        raise
+    pool.shutdown()
 
 
 def _end_with(parent: int) -> None:
