@@ -1,29 +1,34 @@
-"""Full-batch gradient descent of whole networks, recorded: what the exact theory is held against.
+"""Training of whole networks, recorded: what the exact theory is held against.
 
-A deep linear network is trained on the moments of a `Task`, so that a step costs the same for fifty examples as
-for fifty thousand; a tanh network of the same shape is trained on samples, for comparison.
+A *network* gives its loss and gradients at given weights (`networks`), a *rule* moves the weights (`rules`), a *run*
+records. `gradient_descent` and `tanh_descent` are the everyday uses: a deep linear network on the moments of a
+`Task`, so that a step costs the same for fifty examples as for fifty thousand; and a tanh network of the same shape
+on samples, for comparison.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, chained, finite, instance, positive, shown
-from dlnlib._recording import Recorder, Run, measurable
+from dlnlib._checks import Array, instance, positive_int, shown
+from dlnlib._recording import Recorder, Run
+from dlnlib.networks import LinearNetwork, Network, TanhNetwork
+from dlnlib.rules import Descent, Rule
 from dlnlib.task import Task
 
-__all__ = ["Run", "gradient_descent", "tanh_descent"]
+__all__ = ["Run", "gradient_descent", "tanh_descent", "train"]
 
 
 def gradient_descent(
     task: Task,
     weights: Sequence[ArrayLike],
-    learning_rate: ArrayLike,
+    learning_rate: ArrayLike | Callable[[int], float],
     steps: int,
     *,
     test: Task | None = None,
@@ -32,8 +37,9 @@ def gradient_descent(
     stop_below: float | None = None,
     race: bool = False,
     overwrite_weights: bool = False,
-    dtype: torch.dtype = torch.float64,
+    dtype: str | torch.dtype = "float64",
     device: str | torch.device = "cpu",
+    progress: bool = False,
 ) -> Run:
     """Train a deep linear network by full-batch gradient descent on the moments of a task.
 
@@ -51,8 +57,9 @@ def gradient_descent(
         What to learn.
     weights : sequence of (..., widths[l], widths[l - 1]) arrays
         The start, W_1 first; see `dlnlib.initialization`. A leading axis trains a batch of networks side by side.
-    learning_rate : float or (batch,) array
-        Step size, 1 / tau. An array trains one network per rate, from one start or from a batch of starts.
+    learning_rate : float, (batch,) array, or function
+        Step size, 1 / tau. An array trains one network per rate, from one start or from a batch of starts; it is never
+        a schedule, which is a function of the number of the step, from 0.
     steps : int
         Number of steps.
     test : Task, optional
@@ -60,7 +67,7 @@ def gradient_descent(
     record_every : int
         Record at step 0, then every so many steps, and at the last step.
     keep_weights : bool
-        Also keep all weights at every record.
+        Also keep all weights at every record. Whatever is recorded must fit into the machine's memory.
     stop_below : float, optional
         Stop once every run of the batch has had a loss below this, or diverged.
     race : bool
@@ -71,7 +78,10 @@ def gradient_descent(
         are copied all the same if torch cannot use them (another dtype or device, a batch made by broadcasting), and
         so are all but the first of layers that share memory.
     dtype, device
-        Where and in which precision torch computes; float64 on the CPU unless told.
+        In which precision and where to compute, as torch names them ("float32", "cuda"); float64 on the CPU unless
+        told. Devices other than the CPU are untried.
+    progress : bool
+        Whether to show a bar.
 
     Returns
     -------
@@ -81,7 +91,7 @@ def gradient_descent(
     ------
     ValueError
         If the weights do not chain from the task's inputs to its outputs, or a rate or number is out of range.
-        A run that diverges does not raise: it comes back marked.
+        A run that diverges does not raise: it comes back marked; and so does, with a warning, one that Ctrl-C ends.
 
     References
     ----------
@@ -98,66 +108,35 @@ def gradient_descent(
            [1.93, 0.02],
            [3.  , 1.  ]])
     """
-    instance("task", task, Task)
-    if test is not None:
-        instance("test", test, Task)
-        if test.sigma_yx.shape != task.sigma_yx.shape:
-            raise ValueError(
-                f"test had {test.n_in} inputs and {test.n_out} outputs; "
-                f"it must have this task's {task.n_in} and {task.n_out}"
-            )
-    layers, rates, batch_shape = _prepare(
-        task.n_in, task.n_out, weights, learning_rate, dtype, device, overwrite_weights
+    return train(
+        LinearNetwork(task, test),
+        weights,
+        Descent(learning_rate),
+        steps,
+        record_every=record_every,
+        keep_weights=keep_weights,
+        stop_below=stop_below,
+        race=race,
+        overwrite_weights=overwrite_weights,
+        dtype=dtype,
+        device=device,
+        progress=progress,
     )
-    targets = _tensor(task.targets.T, dtype, device)
-    root = None if task.root is None else _tensor(task.root, dtype, device)
-    # A network read from its outputs to its inputs is a network too, on the transposed task: take the narrow way.
-    from_outputs = task.n_out <= task.n_in
-    chain = layers if from_outputs else [w.mT for w in reversed(layers)]
-
-    def forward() -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """The end-to-end map, and for each layer but the last of the chain the product of those beyond it."""
-        product, beyond = chain[-1], []
-        for w in reversed(chain[:-1]):
-            beyond.append(product)
-            product = product @ w
-        return (product if from_outputs else product.mT), beyond[::-1]
-
-    def update(error: torch.Tensor, beyond: list[torch.Tensor]) -> None:
-        pulled_back = rates * (error if from_outputs else error.mT)
-        for w, product in zip(chain[:-1], beyond, strict=True):
-            next_pulled_back = pulled_back @ w.mT
-            w.baddbmm_(product.mT, pulled_back)
-            pulled_back = next_pulled_back
-        chain[-1].add_(pulled_back)
-
-    def measure() -> tuple[Array, Array | None]:
-        w = measurable(end_to_end, loss)
-        return task.modes.strengths(w), None if test is None else test.loss(w)
-
-    recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None, race)
-    for step in range(steps + 1):
-        end_to_end, beyond = forward()
-        missed = targets - (end_to_end if root is None else end_to_end @ root.mT)
-        loss = task.floor + 0.5 * torch.sum(missed**2, dim=(-2, -1)).double()
-        if recorder.see(step, loss, measure):
-            break
-        update(missed if root is None else missed @ root, beyond)
-    return recorder.run(layers, batch_shape)
 
 
 def tanh_descent(
     x: ArrayLike,
     y: ArrayLike,
     weights: Sequence[ArrayLike],
-    learning_rate: ArrayLike,
+    learning_rate: ArrayLike | Callable[[int], float],
     steps: int,
     *,
     record_every: int = 1,
     keep_weights: bool = False,
     stop_below: float | None = None,
-    dtype: torch.dtype = torch.float64,
+    dtype: str | torch.dtype = "float64",
     device: str | torch.device = "cpu",
+    progress: bool = False,
 ) -> Run:
     """Train a network with tanh hidden layers and a linear readout on samples; otherwise as `gradient_descent`.
 
@@ -169,7 +148,7 @@ def tanh_descent(
     ----------
     x, y : (n_examples, n_in) and (n_examples, n_out) arrays
         The samples.
-    weights, learning_rate, steps, record_every, keep_weights, stop_below, dtype, device
+    weights, learning_rate, steps, record_every, keep_weights, stop_below, dtype, device, progress
         As in `gradient_descent`.
 
     Returns
@@ -194,68 +173,148 @@ def tanh_descent(
     >>> bool(run.loss[-1] < 1e-4)
     True
     """
-    x, y = finite("x", x), finite("y", y)
-    task = Task.from_samples(x, y)
-    layers, rates, batch_shape = _prepare(task.n_in, task.n_out, weights, learning_rate, dtype, device)
-    inputs, targets = _tensor(x, dtype, device), _tensor(y, dtype, device)
-    for w in layers:
-        w.requires_grad_()
-
-    def measure() -> tuple[Array, None]:
-        return task.modes.strengths(measurable(outputs.mT @ inputs / len(inputs), loss)) / task.mode_variances, None
-
-    recorder = Recorder(steps, record_every, stop_below, layers if keep_weights else None)
-    for step in range(steps + 1):
-        hidden = inputs.expand(len(layers[0]), *inputs.shape)
-        for w in layers[:-1]:
-            hidden = torch.tanh(hidden @ w.mT)
-        outputs = hidden @ layers[-1].mT
-        loss = 0.5 * torch.sum((targets - outputs) ** 2, dim=(-2, -1)) / len(inputs)
-        if recorder.see(step, loss, measure):
-            break
-        gradients = torch.autograd.grad(loss.sum(), layers)
-        with torch.no_grad():
-            for w, gradient in zip(layers, gradients, strict=True):
-                w.sub_(rates * gradient)
-    return recorder.run(layers, batch_shape)
+    return train(
+        TanhNetwork(x, y),
+        weights,
+        Descent(learning_rate),
+        steps,
+        record_every=record_every,
+        keep_weights=keep_weights,
+        stop_below=stop_below,
+        dtype=dtype,
+        device=device,
+        progress=progress,
+    )
 
 
-def _prepare(
-    n_in: int,
-    n_out: int,
+def train(
+    network: Network,
     weights: Sequence[ArrayLike],
-    learning_rate: ArrayLike,
-    dtype: torch.dtype,
-    device: str | torch.device,
-    overwrite: bool = False,
-) -> tuple[list[torch.Tensor], torch.Tensor, tuple[int, ...]]:
-    """Put the start into tensors with one batch axis, with a rate for each batch member; check that all fits."""
-    arrays = chained(weights, n_in, n_out, ndims=(2, 3))
-    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point and _computes(dtype, "cpu")):
-        raise ValueError(f"dtype was {shown(dtype)}; it must be a torch dtype of real numbers, such as torch.float64")
-    if not _computes(dtype, device):
-        raise ValueError(f"device was {shown(device)}; it must be one that torch has here, such as 'cpu'")
-    rates = positive("learning_rate", learning_rate)
-    try:
-        batch_shape = np.broadcast_shapes(rates.shape, *(w.shape[:-2] for w in arrays))
-    except ValueError:
-        batch_shape = None
-    if batch_shape is None or len(batch_shape) > 1:
-        raise ValueError(
-            f"learning_rate had shape {rates.shape} and the weights leading axes {[w.shape[:-2] for w in arrays]}; "
-            "they must be single or share one batch axis"
-        )
-    n_runs = math.prod(batch_shape)
-    layers = []
+    rule: Rule,
+    steps: int,
+    *,
+    record_every: int = 1,
+    keep_weights: bool = False,
+    stop_below: float | None = None,
+    race: bool = False,
+    overwrite_weights: bool = False,
+    dtype: str | torch.dtype = "float64",
+    device: str | torch.device = "cpu",
+    progress: bool = False,
+) -> Run:
+    """Train any network by any rule, and record it.
+
+    On the CPU, a network that brings its own gradients is computed by NumPy (which costs a small network a tenth of
+    what torch does, and a large one no more), everything else by torch. To go on with the next task, or by another
+    rule, train from ``run.weights`` and join the runs by `Run.then`.
+
+    Parameters
+    ----------
+    network : networks.Network
+        Gives loss and gradients.
+    weights : sequence of (..., widths[l], widths[l - 1]) arrays
+        The start, W_1 first. A leading axis trains a batch of networks side by side.
+    rule : rules.Rule
+        Moves the weights.
+    steps, record_every, keep_weights, stop_below, race, overwrite_weights, dtype, device, progress
+        As in `gradient_descent`.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit the network, or a rate or number is out of range, or if the records would not fit
+        into the machine's memory. A run that diverges does not raise: it comes back marked.
+
+    Examples
+    --------
+    Momentum b makes time run 1 / (1 - b) times as fast:
+
+    >>> from dlnlib import exact, networks, rules
+    >>> task = Task([[2.0]])
+    >>> momentum = rules.torch_rule(lambda parameters: torch.optim.SGD(parameters, lr=1e-4, momentum=0.9))
+    >>> run = train(networks.LinearNetwork(task), [[[0.1]], [[0.1]]], momentum, steps=3000)
+    >>> run.half_times(2.0).round(3), exact.half_time([2.0], u0=0.01, tau=1 - 0.9).round(3)
+    (array([0.135]), array([0.132]))
+    """
+    instance("network", network, Network)
+    instance("rule", rule, Rule)
+    arrays = network.check(weights)
+    batch_shape = _batch_shape(rule, arrays, positive_int("steps", steps))
+    put, share, fetch, stack = _numpy_or_torch(network.needs_torch or rule.needs_torch, dtype, device)
+    layers: list[Any] = []
     for i, w in enumerate(arrays):
-        shape = (n_runs, *w.shape[-2:])
+        shape = (math.prod(batch_shape), *w.shape[len(w.shape) - 2 :])
         usable = w.flags.writeable and w.size == math.prod(shape) and min(w.strides) >= 0
         shared = any(np.may_share_memory(w, other) for other in arrays[:i])
-        if overwrite and usable and not shared:
-            layers.append(torch.as_tensor(w.reshape(shape), dtype=dtype, device=device))
-        else:
-            layers.append(_tensor(np.broadcast_to(w, shape), dtype, device))
-    return layers, _tensor(rates, dtype, device).reshape(-1, 1, 1), batch_shape
+        in_place = overwrite_weights and usable and not shared
+        layers.append(share(w.reshape(shape)) if in_place else put(np.broadcast_to(w, shape)))
+    network = network.to(put)
+    recorder = Recorder(network, layers, fetch, stack, steps, record_every, stop_below, race, keep_weights, progress)
+    move, rate = rule.begin(layers, put)
+    with recorder, np.errstate(all="ignore"):  # of a run that diverges
+        for step in range(steps + 1):
+            seen, downhill = network.at(layers)
+            if recorder.see(step, seen):
+                break
+            move(downhill, step)
+    return recorder.run(batch_shape, rate)
+
+
+def _batch_shape(rule: Rule, arrays: Sequence[Array], steps: int) -> tuple[int, ...]:
+    """Return the batch axis of start and rates, or () if there is none."""
+    shapes = [w.shape[:-2] for w in arrays]
+    try:
+        shape = np.broadcast_shapes(rule.batch_shape, *shapes)
+    except ValueError:
+        shape = None
+    if shape is None or len(shape) > 1:
+        raise ValueError(
+            f"learning_rate had shape {rule.batch_shape} and the weights leading axes {shapes}; "
+            "they must be single or share one batch axis"
+        )
+    if rule.batch_shape == (steps,) and steps > 1 and not any(shapes):
+        raise ValueError(
+            f"learning_rate had {steps} entries, as many as there are steps; an array of rates must be a batch, a "
+            "network for each (stack the starts to say so), and a schedule a function of the step"
+        )
+    return shape
+
+
+def _numpy_or_torch(
+    needs_torch: bool, dtype: str | torch.dtype, device: str | torch.device
+) -> tuple[Callable[..., Any], ...]:
+    """Return how to copy an array to where it is computed with, to share it, to fetch one back, and to stack many."""
+    kind = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
+    if not (isinstance(kind, torch.dtype) and kind.is_floating_point and _computes(kind, "cpu")):
+        raise ValueError(
+            f"dtype was {shown(dtype)}; it must be a dtype of real numbers in torch, such as 'float64' or torch.float32"
+        )
+    if not _computes(kind, device):
+        raise ValueError(f"device was {shown(device)}; it must be one that torch has here, such as 'cpu'")
+    if not needs_torch and kind in (torch.float64, torch.float32) and torch.device(device).type == "cpu":
+        own = np.dtype("float64" if kind == torch.float64 else "float32")
+        return (
+            lambda array: np.array(array, own, order="C"),
+            lambda array: np.asarray(array, own),
+            lambda array: array,
+            np.array,
+        )
+
+    def fetch(array: torch.Tensor) -> Array:
+        array = array.detach().cpu()
+        found: Array = (array.float() if kind == torch.bfloat16 else array).numpy()
+        return found
+
+    return (
+        lambda array: torch.from_numpy(np.array(array, order="C")).to(device, kind),
+        lambda array: torch.as_tensor(array, dtype=kind, device=device),
+        fetch,
+        torch.stack,
+    )
 
 
 def _computes(dtype: torch.dtype, device: str | torch.device) -> bool:
@@ -265,8 +324,3 @@ def _computes(dtype: torch.dtype, device: str | torch.device) -> bool:
         return (one @ one).item() == 1
     except (AssertionError, RuntimeError, TypeError):
         return False
-
-
-def _tensor(array: Array, dtype: torch.dtype, device: str | torch.device) -> torch.Tensor:
-    """Return a copy that torch computes with, whatever the strides of the array."""
-    return torch.from_numpy(np.array(array, order="C")).to(device, dtype)

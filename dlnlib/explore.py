@@ -16,6 +16,8 @@ import matplotlib.pyplot as plt
 
 from dlnlib._checks import each, instance, shown
 
+__all__ = ["InteractiveFigure", "explore", "format_value"]
+
 _FRAME = 400  # milliseconds that a frame stays while playing
 
 

@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike
 
 from dlnlib._checks import each, finite, instance, positive_int, shown
 
+__all__ = ["BLACK", "BLUE", "DIVERGING", "GREEN", "ORANGE", "PALETTE", "PURPLE", "SKY", "VERMILLION"]
+__all__ += ["in_order", "label_end", "theory_and_simulation", "use_style"]
+
 # Okabe & Ito (2008): told apart by readers with any colour vision.
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = (
     "#0072B2",

@@ -17,6 +17,18 @@ from scipy.special import digamma
 from dlnlib._checks import Array, each, finite, generator, one_of, positive, positive_int, unwrap
 from dlnlib.initialization import orthogonal
 
+__all__ = [
+    "eigenvalue_cdf",
+    "eigenvalues_in_square",
+    "fuss_catalan_cdf",
+    "fuss_catalan_density",
+    "fuss_catalan_moment",
+    "log_eigenvalues",
+    "log_singular_values",
+    "lyapunov_exponents",
+    "random_factors",
+]
+
 _EXPONENT = 700.0  # of which the exponential is a number; twice this takes two of them
 
 

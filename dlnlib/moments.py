@@ -19,6 +19,8 @@ from tqdm import tqdm
 from dlnlib import _checks
 from dlnlib.datasets import _N_PIXELS, _SHIPPED, _parse_idx, _unpacked
 
+__all__ = ["build_moments"]
+
 _N_TRAIN = 50_000  # of the training file's 60,000 images; the rest are the validation split
 _N_CLASSES = 10
 

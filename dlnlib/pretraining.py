@@ -14,6 +14,8 @@ from dlnlib.descent import gradient_descent
 from dlnlib.initialization import gaussian, orthogonal
 from dlnlib.task import Task
 
+__all__ = ["Consistency", "Pretraining", "alignment", "consistency", "greedy", "limit"]
+
 
 @dataclass(frozen=True, eq=False)
 class Pretraining:
@@ -119,6 +121,8 @@ def greedy(
             overwrite_weights=True,
             dtype=dtype,
         )
+        if run.interrupted:
+            raise KeyboardInterrupt
         if run.diverged:
             raise ValueError(
                 f"scale was {scale:g}; from weights that large, on inputs of variances up to {variances[0]:g}, "

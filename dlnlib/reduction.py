@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 from dlnlib._checks import Array, chained, each, finite, instance, positive
 from dlnlib.task import Task
 
+__all__ = ["Reduction", "reduce", "reduce_outputs"]
+
 
 @dataclass(frozen=True, eq=False)
 class Reduction:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import inspect
 import itertools
 import json
-import multiprocessing
+import math
 import os
-import sys
+import pickle
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from queue import SimpleQueue
 from types import ModuleType, NoneType
 from typing import Any
 
+import loky
+from loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from dlnlib import _checks
+
+__all__ = ["SweepError", "grid", "sweep"]
 
 
 class SweepError(RuntimeError):
@@ -75,16 +82,18 @@ def sweep(
     ----------
     function : callable
         Takes the entries of a point as keyword arguments; returns what JSON can hold (numbers, strings, lists,
-        dictionaries; NumPy arrays come back as lists). Processes must be able to import it. Its results are known
-        by its name, so that it must be a plain function: what it depends on belongs into the points.
+        dictionaries; NumPy arrays come back as lists). Its results are known by its name, so that it must be a plain
+        function: what it depends on belongs into the points. The name is that of its module and its own; for a
+        script, whose module has none, where it lies from `file`; for a notebook, a digest of the function's source.
     points : iterable of mappings
         From names to what JSON can hold; see `grid`.
     file : path
-        The results, of this function only. Created if there is none.
+        The results, of this function only. Created if there is none. NaN and infinity, which JSON does not know, are
+        written as ``{"float": "NaN"}``.
     executor : concurrent.futures.Executor, optional
-        Where to run: threads, MPI, or a Dask cluster, as below. One process for each processor unless told, with
-        the function imported afresh in each, so that a script must call this under ``if __name__ == "__main__":``;
-        if a point kills its process, those cut short run again, one at a time.
+        Where to run: threads, MPI, or a Dask cluster, as below. One process for each processor unless told (by loky:
+        functions of scripts and notebooks are sent as they are, and no script needs a guard); if a point kills its
+        process, those cut short run again, one at a time.
     progress : bool
         Whether to show a bar.
 
@@ -100,8 +109,8 @@ def sweep(
         file, so that the next run tries them again.
     ValueError
         If the file holds anything but results of this function, if a point is not what JSON can hold, or if the
-        function is not a plain one, or one that processes cannot import and no executor was given. What the file
-        holds is then left as it was.
+        function is not a plain one, or one of a module that no process finds. What the file holds is then left as it
+        was.
     OSError
         If the file cannot be read or written.
 
@@ -117,8 +126,8 @@ def sweep(
     [9, 16]
     [9, 16, 25]
 
-    On a Dask cluster, whose workers must be able to import the function (``pip install ".[cluster]"`` in a clone of
-    the book installs Dask)::
+    On a Dask cluster, whose workers must be able to import the function and this library (``pip install
+    ".[cluster]"`` in a clone of the book installs Dask)::
 
         from distributed import Client
 
@@ -134,52 +143,79 @@ def sweep(
         )
     if executor is not None:
         _checks.instance("executor", executor, Executor)
-    if executor is None and ("<" in function.__qualname__ or not _importable(function.__module__)):
-        raise ValueError(
-            f"function was {function.__qualname__}, which other processes cannot import; "
-            "define it in a module, or give an executor of threads"
-        )
     points = [_point(name, point) for name, point in _checks.each("points", points)]
     keys, file = [_key(point) for point in points], _checks.path("file", file)
-    name = f"{function.__module__}.{function.__qualname__}"
+    name = _name(function, file)
     results = _read(file, name)
     missing = {key: point for key, point in zip(keys, points, strict=True) if key not in results}
-    if executor is None and missing and getattr(multiprocessing.current_process(), "_inheriting", False):
-        sys.exit(1)  # a script without a guard, as a process of its own sweep imports it: that sweep says so, once
     failures = []
     with (
         file.open("a", encoding="utf-8") as log,
         tqdm(total=len(set(keys)), initial=len(set(keys)) - len(missing), disable=not progress) as bar,
         contextlib.closing(
-            _in_processes(function, missing) if executor is None else _finished(executor, function, missing)
+            _in_processes(function, missing) if executor is None else _finished(executor, function, missing, 1000)
         ) as finished,
     ):
         for key, future in finished:
             try:
-                line = json.dumps({"function": name, "point": missing[key], "result": future.result()}, default=_plain)
+                result = future.result()
             except Exception as error:  # a point's own failure, whatever it is
                 failures.append((missing[key], error))
             else:
-                log.write(line + "\n")
+                log.write(f'{{"function": {json.dumps(name)}, "point": {key}, "result": {result}}}\n')
                 log.flush()
                 os.fsync(log.fileno())
-                results[key] = json.loads(line)["result"]
+                results[key] = _loads(result)
             bar.update()
     if failures:
         raise SweepError(failures, len(set(keys)))
     return [results[key] for key in keys]
 
 
-def _finished(
-    executor: Executor, function: Callable[..., Any], points: Mapping[str, Mapping[str, Any]]
-) -> Generator[tuple[str, Future[Any]], None, None]:
-    """Submit all points and yield each as it finishes; if the sweep is interrupted, cancel those not begun."""
-    futures: dict[Future[Any], str] = {}
+def _name(function: Callable[..., Any], file: Path) -> str:
+    """Return what the results of a function are known by."""
+    module = function.__module__
+    if module == "__main__":
+        script = getattr(getattr(function, "__code__", None), "co_filename", "")
+        if Path(script).is_file():
+            module = Path(os.path.relpath(script, file.parent.resolve())).as_posix()
+        else:
+            with contextlib.suppress(OSError, TypeError):  # typed at a prompt, which keeps no source
+                module = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]
+    return f"{module}.{function.__qualname__}"
+
+
+def _call(function: Callable[..., Any], point: Mapping[str, Any]) -> str:
+    """Where the sweep runs: return the result as JSON, or raise an error that can travel."""
     try:
-        for key, point in points.items():
-            futures[executor.submit(function, **point)] = key
-        for future in as_completed(futures):
-            yield futures[future], future
+        return _dumps(function(**point))
+    except (Exception, SystemExit) as error:
+        if isinstance(error, Exception) and _travels(error):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None
+
+
+def _travels(error: Exception) -> bool:
+    try:
+        return repr(pickle.loads(pickle.dumps(error))) == repr(error)
+    except Exception:
+        return False
+
+
+def _finished(
+    executor: Executor, function: Callable[..., Any], points: Mapping[str, Mapping[str, Any]], most: int
+) -> Generator[tuple[str, Future[str]], None, None]:
+    """Submit all points, `most` at a time, and yield each as it finishes; if interrupted, cancel those not begun."""
+    futures: dict[Future[str], str] = {}
+    done: SimpleQueue[Future[str]] = SimpleQueue()
+    try:
+        for number, (key, point) in enumerate(points.items(), start=1):
+            future = executor.submit(_call, function, point)
+            futures[future] = key
+            future.add_done_callback(done.put)
+            while futures and (not done.empty() or len(futures) >= most or number == len(points)):
+                future = done.get()
+                yield futures.pop(future), future
     finally:
         for future in futures:
             future.cancel()
@@ -187,43 +223,46 @@ def _finished(
 
 def _in_processes(
     function: Callable[..., Any], points: Mapping[str, Mapping[str, Any]]
-) -> Generator[tuple[str, Future[Any]], None, None]:
+) -> Generator[tuple[str, Future[str]], None, None]:
     """Yield each point as it finishes in a process; a point that kills its process fails alone."""
-    left = dict(points)
-    with (
-        contextlib.suppress(BrokenProcessPool),  # before all points were submitted
-        _processes() as pool,
-        contextlib.closing(_finished(pool, function, points)) as finished,
-    ):
-        for key, future in finished:
-            if not isinstance(future.exception(), BrokenProcessPool):
-                del left[key]
-                yield key, future
-    if len(left) == len(points) > 0:  # nothing came back: does a process find the function at all?
-        with _processes(1) as pool:
-            if isinstance(pool.submit(callable, function).exception(), BrokenProcessPool):
-                raise ValueError(
-                    f"function was {function.__qualname__}, which the processes that were started could not import; "
-                    'a script must call sweep under `if __name__ == "__main__":` and define the function above it, '
-                    "a notebook must give an executor of threads"
-                )
-    for key, point in left.items():  # a process died, and its pool with it: who was it?
-        with _processes(1) as pool:
-            yield from _finished(pool, function, {key: point})
+    left, number = dict(points), loky.cpu_count()
+    while left:
+        cut_short = []
+        with _processes(number) as pool, contextlib.suppress(BrokenProcessPool):
+            for key, future in _finished(pool, function, left.copy(), 2 * number):
+                error = future.exception()
+                if not isinstance(error, BrokenProcessPool):
+                    del left[key]
+                    yield key, future
+                elif isinstance(error, TerminatedWorkerError):
+                    cut_short.append(key)
+                else:
+                    raise ValueError(
+                        f"function was {function.__qualname__} of {function.__module__}, which the processes that were "
+                        "started could not import; define it in a script, a notebook, or a module that they find"
+                    ) from error
+        for key in cut_short:  # a process died, and its pool with it: who was it?
+            with _processes(1) as pool:
+                yield from _finished(pool, function, {key: left.pop(key)}, 1)
 
 
-def _processes(number: int | None = None) -> ProcessPoolExecutor:
-    # Spawned, not forked: a forked process inherits torch's threads in whatever state they are.
-    return ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _end_with_parent)
+@contextlib.contextmanager
+def _processes(number: int) -> Iterator[Executor]:
+    pool = loky.ProcessPoolExecutor(number, timeout=10, initializer=_end_with, initargs=(os.getpid(),))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(kill_workers=True)
+        raise
+    pool.shutdown()
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """End this process when the sweep's is gone: a kill -9 leaves it no time to tell its workers."""
-    parent = multiprocessing.parent_process()
 
     def watch() -> None:
-        assert parent is not None
-        parent.join()
+        while os.getppid() == parent:
+            time.sleep(0.5)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -239,7 +278,7 @@ def _read(file: Path, name: str) -> dict[str, Any]:
     results = {}
     for number, line in enumerate(lines, start=1):
         try:
-            record = json.loads(line)
+            record = _loads(line)
             owner, key, result = record["function"], _key(_point("point", record["point"])), record["result"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             torn = number == len(lines) and isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
@@ -269,18 +308,32 @@ def _point(name: str, point: Mapping[str, Any]) -> dict[str, Any]:
 
 def _key(point: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(point, sort_keys=True, default=_plain)
+        return _dumps(point, sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"points held {_checks.shown(point)} ({error}); they must be what JSON can hold") from None
 
 
-def _importable(module: str) -> bool:
-    # What is typed into a notebook or at a prompt lives in a __main__ that no file holds.
-    return module != "__main__" or hasattr(sys.modules["__main__"], "__file__")
+def _dumps(value: Any, **options: Any) -> str:
+    """Write JSON, numbers of NumPy and torch as lists, and floats that it does not know by their names."""
+    return json.dumps(_plain(value), allow_nan=False, **options)
 
 
 def _plain(value: Any) -> Any:
-    """Turn what NumPy returns into what JSON can hold."""
     if hasattr(value, "tolist"):
-        return value.tolist()
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": json.dumps(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, (str, bool, int, float, NoneType)):
+        return value
     raise ValueError(f"{value!r} is a {type(value).__name__}; points and results must be what JSON can hold")
+
+
+def _loads(text: str | bytes) -> Any:
+    def known(entry: dict[str, Any]) -> Any:
+        return float(entry["float"]) if entry.keys() == {"float"} else entry
+
+    return json.loads(text, object_hook=known)

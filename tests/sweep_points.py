@@ -1,6 +1,7 @@
 """Functions for the sweeps of test_sweep.py, in a module so that other processes can import them."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -27,6 +28,36 @@ def slow(x, calls):
     with Path(calls).open("a") as file:
         file.write(f"{x}\n")
     time.sleep(0.05)
+    return x
+
+
+def hasty(x):
+    return x
+
+
+class TwoArguments(Exception):
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+
+class HoldsALock(Exception):
+    def __init__(self, text):
+        super().__init__(text)
+        self.lock = threading.Lock()
+
+
+class Changed(Exception):
+    def __reduce__(self):
+        return Changed, ("something else",)
+
+
+def troubled(x):
+    class Local(Exception):
+        pass
+
+    if x < 6:
+        errors = [TwoArguments("one", "two"), HoldsALock("locked"), Local("of a function"), SystemExit(3)]
+        raise [*errors, ZeroDivisionError("division by zero"), Changed("not what it was")][x]
     return x
 
 

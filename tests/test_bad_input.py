@@ -12,6 +12,7 @@ import json
 import math
 import pkgutil
 import re
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -36,8 +37,10 @@ from dlnlib import (
     isometry,
     meanfield,
     moments,
+    networks,
     pretraining,
     reduction,
+    rules,
     stability,
     sweep,
 )
@@ -72,7 +75,7 @@ START = [W1, W2]  # of three inputs, two hidden units and two outputs
 NO_WEIGHTS = [None, 5, "ab", W1, [None, W2], [W1, "b"], [W1, W2 * 1j], [W1, W2 * math.nan], [W1 * math.inf, W2]]
 WEIGHTS = [*NO_WEIGHTS, [], START[::-1], [W1, W1], [W1, W2[0]], [W1[:0], W2[:, :0]], [W1[:, :2], W2], [W1, W2[:1]]]
 WIDTHS = [None, 3, "32", [], [3], *([3, bad, 2] for bad in COUNT)]
-DTYPE = [None, "float64", float, np.float64, torch.int64, torch.complex128]
+DTYPE = [None, "float65", "nn", "int64", float, np.float64, torch.int64, torch.complex128]
 DEVICE = ["nowhere", "cpu:x", [], 1.5]
 
 NOT_A_FUNCTION = [None, "tanh", 1.0]
@@ -94,6 +97,12 @@ NO_ROW = {
     exact.Forecast,
     *(explore.InteractiveFigure, sweep.SweepError, explore.format_value),
 }
+# And what only `descent.train` calls, of what it is given.
+PROTOCOL = {networks.Network: "check to at loss records", networks.LinearNetwork: "at loss records"}
+PROTOCOL |= {networks.SampleNetwork: "at loss records activation outputs", networks.TanhNetwork: "activation"}
+PROTOCOL |= {rules.Rule: "begin", rules.Descent: "begin", descent.Run: "rows"}
+NO_ROW |= {getattr(kind, name) for kind, names in PROTOCOL.items() for name in names.split()}
+NO_ROW |= {networks.Network, rules.Rule}
 # For these, whatever is true or false in Python will do.
 FLAGS = {"centred", "race", "keep_weights", "overwrite_weights", "progress"}
 # What a message calls an argument, if it is not its name.
@@ -107,9 +116,13 @@ SMALL = reduction.reduce(WIDE, initialization.orthogonal([40, 9, 2], rng=0))
 ONE_MODE = {"s": ([1.0, 2.0], POSITIVE), "tau": (1.0, POSITIVE), "input_variance": (1.0, POSITIVE)}  # at depth 2
 SINGULAR_VALUES = [*NO_NUMBERS, *NOT_FINITE, 1.0, [1.0, -1.0], np.ones((1, 2, 2)), np.eye(2) * math.nan]
 CURVES = ([[1.0], [2.0]], [*MATRIX, np.ones((3, 1)), np.ones((2, 2))])
+RATES = [*NO_NUMBERS, *NOT_FINITE, *NOT_POSITIVE, [[0.1]]]
+NOISE = {"label_noise": (0.1, [*ONE_NUMBER, -0.1]), "rng": (0, SEED)}
+RUN, STORED = descent.gradient_descent(TASK, START, 0.1, 2), Path(tempfile.mkdtemp()) / "run.npz"
+RUN.save(STORED)
 TRAINING = {
     "weights": (START, WEIGHTS),
-    "learning_rate": (0.1, [*NO_NUMBERS, *NOT_FINITE, *NOT_POSITIVE, [[0.1]]]),
+    "learning_rate": (0.1, RATES),
     "steps": (2, COUNT),
     "record_every": (1, COUNT),
     "stop_below": (0.1, given(ONE_POSITIVE)),
@@ -221,6 +234,29 @@ TABLE = [
         y=(np.ones((5, 2)), [*MATRIX, np.ones((4, 2))]),
         **TRAINING,
     ),
+    row(
+        descent.train,
+        network=(networks.LinearNetwork(TASK), [*TASKS, TASK]),
+        rule=(rules.Descent(0.1), [None, 0.1, rules.Descent, [0.1]]),
+        **{name: TRAINING[name] for name in TRAINING.keys() - {"learning_rate"}},
+    ),
+    row(networks.LinearNetwork, task=(TASK, TASKS), test=(TASK, [*given(TASKS), WIDE]), **NOISE),
+    *(
+        row(
+            kind,
+            x=(np.ones((5, 3)), [*MATRIX, np.ones((4, 3))]),
+            y=(np.ones((5, 2)), [*MATRIX, np.ones((4, 2))]),
+            batch_size=(2, [*given(COUNT), 6]),
+            **NOISE,
+        )
+        for kind in (networks.SampleNetwork, networks.TanhNetwork)
+    ),
+    row(rules.Descent, learning_rate=(0.1, RATES[:-1])),
+    row(rules.torch_rule, optimizer=(torch.optim.SGD, NOT_A_FUNCTION), schedule=(lambda n: 0.1, given(NOT_A_FUNCTION))),
+    row(RUN.half_times, s=([1.0, 2.0], [*NO_NUMBERS, *NOT_FINITE, [1.0] * 3, [[1.0]]])),
+    row(RUN.then, run=(RUN, [None, 5, [RUN], SMALL])),
+    row(RUN.save, file=("run.npz", PATH)),
+    row(descent.Run.load, file=(STORED, PATH)),
     row(exact.mode_strength, t=([1.0, 2.0], TIMES), u0=(0.1, POSITIVE), depth=(2, DEPTHS), **ONE_MODE),
     row(exact.learning_time, u=([0.5, 0.6], [*POSITIVE, 0.05, 3]), u0=(0.1, POSITIVE), depth=(2, DEPTHS), **ONE_MODE),
     row(exact.half_time, u0=([0.1, 0.2], [*POSITIVE, 0.5]), depth=(2, DEPTHS), **ONE_MODE),
@@ -435,7 +471,7 @@ def public_callables():
         module = importlib.import_module(info.name)
         for name, thing in vars(module).items():
             ours = getattr(thing, "__module__", None) == info.name or name in getattr(module, "__all__", ())
-            if callable(thing) and ours and not name.startswith("_"):
+            if callable(thing) and hasattr(thing, "__qualname__") and ours and not name.startswith("_"):
                 yield thing
                 if inspect.isclass(thing):
                     methods = {n for n, v in vars(thing).items() if inspect.isfunction(getattr(v, "__func__", v))}

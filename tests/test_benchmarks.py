@@ -24,6 +24,7 @@ def test_benchmarks_run_and_report_what_the_page_shows(tmp_path):
     quick = json.loads((tmp_path / "results.json").read_text())
     assert keys(quick) == keys(json.loads((ROOT / "benchmarks/results.json").read_text()))
     assert quick["full_batch_step"]["largest relative difference of the weights"] < 1e-9
+    assert all(row["largest difference of the modes"] < 1e-9 for row in quick["small_networks"])
     assert all(row["largest relative difference from DOP853"] < 1e-6 for row in quick["one_mode"])
     assert quick["unequal_layers"]["largest difference"] < 1e-6
     assert quick["matrix_flow"]["largest difference from the formula by hand"] < 1e-12
@@ -34,6 +35,8 @@ def test_the_stored_results_meet_their_targets():
     step, growth = stored["full_batch_step"], stored["growth"]
     assert step["samples"] == 50_000 and step["times faster than on samples"] >= 500
     assert step["steps compared"] >= 20 and step["largest relative difference of the weights"] < 1e-9
+    assert len(stored["small_networks"]) == 3
+    assert all(row["time of a NumPy loop over ours"] >= 0.8 for row in stored["small_networks"])
     assert stored["bandwidth"]["depth"] == 99 and stored["bandwidth"]["fraction of copying"] >= 0.6
     assert 1 <= stored["memory"]["peak over weights"] <= 1.5
     assert (stored["figure_4"]["depths"], stored["figure_4"]["rates"]) == (15, 20)

@@ -22,10 +22,11 @@ def book(tmp_path):
     installed = ROOT / "web/node_modules/.installed"
     if installed.is_file() and installed.read_bytes() == (ROOT / "web/package-lock.json").read_bytes():
         (tmp_path / "web/node_modules").symlink_to(ROOT / "web/node_modules")
-    for file in ("_config.yml", "requirements.txt", "references.bib", "pyproject.toml", "LICENSE"):
+    (tmp_path / "dlnlib/data").mkdir(parents=True)
+    for file in ("_config.yml", "requirements.txt", "references.bib"):
         shutil.copy(ROOT / file, tmp_path)
-    for folder in ("dlnlib/data", "dlnlib/exact"):  # as pyproject.toml expects
-        (tmp_path / folder).mkdir(parents=True)
+    for file in ("pyproject.toml", "LICENSE", "README.md", "dlnlib/__init__.py", "dlnlib/data/README.md"):
+        shutil.copy(ROOT / file, tmp_path / file)  # what pyproject.toml reads
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: intro\nchapters:\n  - file: chapters/one\n")
     (tmp_path / "intro.md").write_text("# Home\n\n{doc}`chapters/one`\n")
     (tmp_path / "chapters").mkdir()

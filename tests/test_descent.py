@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from dlnlib import Task, descent, initialization
+from dlnlib import Task, descent, initialization, networks, rules
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -347,9 +347,10 @@ def test_layers_that_share_memory_or_run_backwards_are_copied():
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"dtype": torch.float8_e5m2}, r"dtype was torch.float8_e5m2; it must be a torch dtype of real numbers"),
+        ({"dtype": torch.float8_e5m2}, r"dtype was torch.float8_e5m2; it must be a dtype of real numbers in torch"),
         ({"dtype": torch.complex64}, r"dtype was torch.complex64"),
-        ({"dtype": "float64"}, r"dtype was 'float64'"),
+        ({"dtype": "float65"}, r"dtype was 'float65'"),
+        ({"dtype": "nn"}, r"dtype was 'nn'"),
         ({"device": "meta"}, r"device was 'meta'; it must be one that torch has here"),
         ({"device": "nowhere"}, r"device was 'nowhere'"),
         ({"device": 1.5}, r"device was 1.5"),
@@ -414,36 +415,66 @@ def test_single_precision_is_close_and_is_single(train):
     double, single = train(weights, 0.03), train(weights, 0.03, dtype=torch.float32)
     np.testing.assert_allclose(single.loss, double.loss, rtol=2e-5)
     np.testing.assert_allclose(single.modes, double.modes, rtol=0, atol=2e-5)
-    assert (single.weights[0] == single.weights[0].astype(np.float32)).all() and single.weights[0].dtype == np.float64
-    assert (double.weights[0] != double.weights[0].astype(np.float32)).any()
+    for run, own in ((single, np.float32), (double, np.float64)):
+        assert {array.dtype for array in (run.modes, *run.weights, *run.history)} == {np.dtype(own)}
+    by_name = train(weights, 0.03, dtype="float32")
+    np.testing.assert_array_equal(by_name.weights[0], single.weights[0])
     lost = train(weights, 1e4, dtype=torch.float32)
     assert lost.diverged and not np.isnan(lost.loss).any() and not np.isnan(lost.modes).any()
 
 
-def test_every_tensor_is_made_where_it_was_asked_for(monkeypatch):
-    """On a machine that has one device only, a tensor left behind on another would not be seen."""
-    devices = []
-    copy, share = descent._tensor, torch.as_tensor
-    assert copy(np.ones(2), torch.float32, "meta").device.type == "meta"
+class OnTorch(networks.LinearNetwork):
+    needs_torch = True
 
-    def watched_copy(array, dtype, device):
-        devices.append(device)
-        return copy(array, dtype, device)
 
-    def watched_share(array, *, dtype, device=None):
-        devices.append(device)
-        return share(array, dtype=dtype, device=device)
+@pytest.mark.parametrize(("n_in", "n_out"), [(6, 3), (3, 6)])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_numpy_and_torch_run_the_same_text(n_in, n_out, dtype):
+    x, y = correlated_samples(n_in, n_out)
+    task, rates = Task.from_samples(x, y), [0.01, 0.03]
+    start = initialization.glorot([n_in, 200, 210, n_out], rng=0)  # layers that either adds products to
+    options = {"steps": 50, "keep_weights": True, "dtype": dtype}
+    ours = descent.gradient_descent(task, start, rates, test=task.with_inputs(np.eye(n_in)), **options)
+    theirs = descent.train(OnTorch(task, task.with_inputs(np.eye(n_in))), start, rules.Descent(rates), **options)
+    rtol = 1e-11 if dtype == "float64" else 2e-4
+    pairs = zip(*([run.loss, run.test_loss, run.modes, *run.history] for run in (ours, theirs)), strict=True)
+    for a, b in pairs:
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-2 * rtol)
 
-    monkeypatch.setattr(descent, "_tensor", watched_copy)
-    monkeypatch.setattr(torch, "as_tensor", watched_share)
-    weights = initialization.glorot([5, 6, 3], rng=0)
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((20, 5)), rng.standard_normal((20, 3))
-    for task in (Task.from_samples(x, y), Task.from_samples(x, y).whitened()):
-        descent.gradient_descent(task, weights, 0.1, 2, device="cpu:0")
-    descent.gradient_descent(task, [w.copy() for w in weights], 0.1, 2, overwrite_weights=True, device="cpu:0")
-    descent.tanh_descent(x, y, weights, 0.1, 2, device="cpu:0")
-    assert set(devices) == {"cpu:0"}
+
+def test_half_precision_runs_on_torch():
+    start = initialization.orthogonal([5, 6, 3], rng=0)
+    for dtype in ("float16", "bfloat16"):
+        run = run_linear(start, 0.03, dtype=dtype)
+        np.testing.assert_allclose(run.loss, run_linear(start, 0.03).loss, rtol=0.1)
+        assert run.history[0].dtype == (np.float16 if dtype == "float16" else np.float32)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_every_tensor_is_made_where_it_was_asked_for(noise):
+    """On torch's device without numbers: it computes with its own tensors only, so that a stray one is an error."""
+
+    def put(array):
+        return torch.from_numpy(np.array(array)).to("meta")
+
+    x, y = correlated_samples(5, 3)
+    task = Task.from_samples(x, y)
+    deep = [
+        *(OnTorch(task, test, label_noise=noise) for task in (task, task.whitened()) for test in (None, task)),
+        networks.TanhNetwork(x, y, label_noise=noise),
+        networks.TanhNetwork(x, y, label_noise=noise, batch_size=4),
+    ]
+    momentum = rules.torch_rule(lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9))
+    for network in deep:
+        for rule in (rules.Descent([0.1, 0.2]), rules.Descent(lambda n: 0.1), momentum):
+            layers = [put(np.stack([w, w])) for w in initialization.glorot([5, 6, 3], rng=0)]
+            there = network.to(put)
+            seen, downhill = there.at(layers)
+            records = [there.loss(*seen()), *there.records(*seen())]
+            assert {x.device.type for x in (*seen(), *records) if x is not None} == {"meta"}
+            move, _ = rule.begin(layers, put)
+            move(downhill, 0)
 
 
 @pytest.mark.parametrize("ends", [(200, 5), (5, 200)])
@@ -451,8 +482,8 @@ def test_every_tensor_is_made_where_it_was_asked_for(monkeypatch):
 def test_a_step_costs_a_few_passes_over_the_weights_for_each_unit_of_the_narrow_end(ends, depth):
     weights = initialization.gaussian([ends[0], *[50] * (depth - 1), ends[1]], 0.01, rng=0)
     with FlopCounterMode(display=False) as counter:
-        descent.gradient_descent(Task(np.ones(ends[::-1])), weights, 1e-3, steps=10)
-    assert counter.get_total_flops() < 11 * 6 * 5 * sum(w.size for w in weights)
+        descent.train(OnTorch(Task(np.ones(ends[::-1]))), weights, rules.Descent(1e-3), steps=10)
+    assert 0 < counter.get_total_flops() < 11 * 6 * 5 * sum(w.size for w in weights)
 
 
 TASK = Task(np.ones((2, 3)))
@@ -483,6 +514,12 @@ X, Y = np.ones((5, 3)), np.ones((5, 2))
             r"learning_rate had shape \(3,\) and the weights leading axes \[\(2,\), \(2,\)\]; .* share one batch axis",
         ),
         (lambda: descent.gradient_descent(TASK, START, [[0.1]], 9), r"learning_rate had shape \(1, 1\)"),
+        (
+            lambda: descent.gradient_descent(TASK, START, np.linspace(0.1, 0.01, 9), 9),
+            r"learning_rate had 9 entries, as many as there are steps; .* a schedule a function of the step",
+        ),
+        (lambda: descent.gradient_descent(TASK, START, lambda n: 1 - n, 9), r"learning_rate was -1 at step 2; it must"),
+        (lambda: descent.gradient_descent(TASK, START, lambda n: "fast", 9), r"learning_rate was 'fast'"),
         (
             lambda: descent.gradient_descent(TASK, START, 0.1, 0),
             r"steps was 0; it must be a whole number of at least 1",

@@ -1,0 +1,352 @@
+"""Networks: each gives its loss and its gradients at given weights. A rule moves the weights, a run records.
+
+Weights have one leading axis, that of networks trained side by side. `LinearNetwork` is written in what NumPy and
+torch arrays both know (`@`, `mT`, sums), and runs on either; networks on samples let torch find their gradients, so
+that a new one is a class with one method (`SampleNetwork`).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from dlnlib._checks import Array, chained, finite, generator, instance, positive_int
+from dlnlib.task import Task
+
+__all__ = ["LinearNetwork", "Network", "SampleNetwork", "TanhNetwork"]
+
+Arrays = Any  # of NumPy, or of torch
+Change = Any  # of a layer: an array, or a pair of them whose product it is
+Downhill = Callable[[Any], Iterable[tuple[int, Change]]]
+
+
+class Network:
+    """What `descent.train` asks of a network: the loss and the way downhill at given weights.
+
+    A subclass sets `n_in` and `n_out`, the sizes that its weights must chain between (or has a `check` of its own),
+    and has three methods, `at`, `loss` and `records`.
+
+    Examples
+    --------
+    A network of one number w, whose task is w = 1, and which learns sin w:
+
+    >>> from dlnlib import descent, rules
+    >>> class Sine(Network):
+    ...     n_in = n_out = 1
+    ...     def at(self, weights):
+    ...         w = weights[0]
+    ...         return lambda: (w,), lambda rate: [(0, rate * (1 - np.sin(w)) * np.cos(w))]
+    ...     def loss(self, w):
+    ...         return 0.5 * (1 - np.sin(w)[..., 0, 0]) ** 2
+    ...     def records(self, w):
+    ...         return np.sin(w)[..., 0], None
+    >>> descent.train(Sine(), [[[0.5]]], rules.Descent(0.5), steps=200)
+    Run(200 steps, 201 records, 1 mode, loss 0.135 to 1.21e-05)
+    """
+
+    n_in: int
+    n_out: int
+    floor = 0.0  # what is added to `loss`, in double precision whatever the network's
+    needs_torch = False  # whether its arrays must be torch's
+    sampled = False  # whether its gradients are those of a few examples: the loss of all is computed for records only
+    rng: Any = 0
+    _put: Callable[[Array], Arrays]
+
+    def check(self, weights: Sequence[ArrayLike]) -> list[Array]:
+        """Return the start as arrays; refuse what does not fit.
+
+        Examples
+        --------
+        >>> LinearNetwork(Task([[2.0]])).check([[[0.5]]])
+        [array([[0.5]])]
+        """
+        return chained(weights, self.n_in, self.n_out, ndims=(2, 3))
+
+    def to(self, put: Callable[[Array], Arrays]) -> Self:
+        """Return this network as a run uses it: its arrays where `put` puts them, its random numbers begun.
+
+        Examples
+        --------
+        >>> LinearNetwork(Task([[2.0]])).to(np.float32).targets.dtype
+        dtype('float32')
+        """
+        there = copy.copy(self)
+        there._put, there.rng = put, generator(self.rng)
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                setattr(there, name, put(value))
+            elif isinstance(value, Network):
+                setattr(there, name, value.to(put))
+        return there
+
+    def at(self, weights: list[Arrays]) -> tuple[Callable[[], tuple[Arrays, ...]], Downhill]:
+        """Return two functions: what `loss` and `records` need to see of the network at these weights, and `downhill`.
+
+        ``downhill(rate)`` goes through the layers, each with what -rate times the gradient of the loss adds to it: an
+        array, or a pair of arrays whose product it is. Whoever asks for the next layer may have moved this one.
+
+        Examples
+        --------
+        >>> seen, downhill = LinearNetwork(Task([[2.0]])).at([np.array([[[0.5]]]), np.array([[[1.0]]])])
+        >>> seen()  # the map, and what it misses
+        (array([[[0.5]]]), array([[[1.5]]]))
+        >>> [(layer, float(np.prod(change))) for layer, change in downhill(0.5)]
+        [(0, 0.75), (1, 0.375)]
+        """
+        raise NotImplementedError
+
+    def loss(self, *seen: Arrays) -> Arrays:
+        """Return the loss over `floor`; `seen` is as `at` gave it, perhaps with more leading axes.
+
+        Examples
+        --------
+        >>> network = LinearNetwork(Task([[2.0]]))
+        >>> network.loss(*network.at([np.array([[[0.5]]])])[0]())
+        array([1.125])
+        """
+        raise NotImplementedError
+
+    def records(self, *seen: Arrays) -> tuple[Arrays, Arrays | None]:
+        """Return the strengths of the task's modes, and the loss on a test task if there is one.
+
+        Examples
+        --------
+        >>> network = LinearNetwork(Task([[2.0]]), test=Task([[1.5]]))
+        >>> network.records(*network.at([np.array([[[0.5]]])])[0]())
+        (array([[0.5]]), array([0.5]))
+        """
+        raise NotImplementedError
+
+
+class LinearNetwork(Network):
+    """A deep linear network on the moments of a task; see `descent.gradient_descent`.
+
+    Parameters
+    ----------
+    task : Task
+        What to learn.
+    test : Task, optional
+        Also record the loss on these moments.
+    label_noise : float
+        Standard deviation of a Gaussian error of every target, drawn anew for each of the task's examples at each
+        step (and for each network of a batch): the gradient is that of the noisy targets, the loss that of the task.
+    rng : int or numpy.random.Generator
+        Of the noise; a seed starts every run afresh.
+
+    Examples
+    --------
+    >>> from dlnlib import descent, rules
+    >>> network = LinearNetwork(Task(np.diag([3.0, 1.0])))
+    >>> run = descent.train(network, [np.eye(2)], rules.Descent(0.5), steps=2)
+    >>> run.modes
+    array([[1. , 1. ],
+           [2. , 1. ],
+           [2.5, 1. ]])
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        test: Task | None = None,
+        *,
+        label_noise: float = 0.0,
+        rng: int | np.random.Generator = 0,
+    ) -> None:
+        instance("task", task, Task)
+        if test is not None:
+            instance("test", test, Task)
+            if test.sigma_yx.shape != task.sigma_yx.shape:
+                raise ValueError(
+                    f"test had {test.n_in} inputs and {test.n_out} outputs; "
+                    f"it must have this task's {task.n_in} and {task.n_out}"
+                )
+        self.n_in, self.n_out, self.floor = task.n_in, task.n_out, task.floor
+        self.targets, self.root = task.targets.T, task.root
+        self.ut, self.vt = task.modes.u.T, task.modes.vt
+        self.test = None if test is None else LinearNetwork(test)
+        self.noise, self.rng = _noise(label_noise, rng) / math.sqrt(task.n_examples), rng
+
+    def at(self, weights: list[Arrays]) -> tuple[Callable[[], tuple[Arrays, ...]], Downhill]:
+        # A network read from its outputs to its inputs is a network too, on the transposed task: take the narrow way,
+        # so that products have ten rows rather than 784.
+        from_outputs = self.n_out <= self.n_in
+        chain = weights if from_outputs else [w.mT for w in reversed(weights)]
+        product, beyond = chain[-1], []
+        for w in reversed(chain[:-1]):
+            beyond.append(product)
+            product = product @ w
+        if not beyond:
+            product = 1.0 * product  # a copy: what is seen must not move with the weights
+        end_to_end = product if from_outputs else product.mT
+        missed = self._missed(end_to_end)
+
+        def downhill(rate: Any) -> Iterable[tuple[int, Change]]:
+            error = missed
+            if self.noise:
+                error = missed + self.noise * self._put(self.rng.standard_normal(missed.shape))
+            pulled_back = rate * (error if self.root is None else error @ self.root)
+            if not from_outputs:
+                pulled_back = pulled_back.mT
+            last = len(chain) - 1
+            for i, (w, product) in enumerate(zip(chain[:-1], reversed(beyond), strict=True)):
+                next_pulled_back = pulled_back @ w.mT
+                yield (i, (product.mT, pulled_back)) if from_outputs else (last - i, (pulled_back.mT, product))
+                pulled_back = next_pulled_back
+            yield (last, pulled_back) if from_outputs else (0, pulled_back.mT)
+
+        return lambda: (end_to_end, missed), downhill
+
+    def loss(self, end_to_end: Arrays, missed: Arrays) -> Arrays:
+        return 0.5 * (missed**2).sum((-2, -1))
+
+    def records(self, end_to_end: Arrays, missed: Arrays) -> tuple[Arrays, Arrays | None]:
+        modes = ((self.ut @ end_to_end) * self.vt).sum(-1)
+        if self.test is None:
+            return modes, None
+        return modes, self.test.floor + self.test.loss(end_to_end, self.test._missed(end_to_end))
+
+    def _missed(self, end_to_end: Arrays) -> Arrays:
+        """What the map misses of the targets, in the directions in which the inputs vary."""
+        return self.targets - (end_to_end if self.root is None else end_to_end @ self.root.mT)
+
+
+class SampleNetwork(Network):
+    """A network on samples, with gradients by torch's autograd: linear as it stands.
+
+    A subclass has an `activation` of its own, or computes its `outputs` in another way altogether (then with a
+    `check` of its own, if its weights are no chain).
+
+    The mode strengths of such a network are read off the correlation of its outputs with the inputs,
+    diag(U^T E[y_net x^T] V) / diag(V^T sigma_xx V): for a linear network on inputs that share the task's axes these
+    are the strengths of the end-to-end map.
+
+    Parameters
+    ----------
+    x, y : (n_examples, n_in) and (n_examples, n_out) arrays
+        The samples.
+    batch_size : int, optional
+        Take each gradient at so many examples, drawn anew and without repetition at each step, the same for all
+        networks trained side by side. The loss is that of all examples; it is computed, and looked at for
+        divergence and `stop_below`, where it is recorded only.
+    label_noise, rng
+        As in `LinearNetwork`.
+
+    Examples
+    --------
+    A network with a gate for each hidden unit, which looks at the inputs but does not learn:
+
+    >>> class Gated(SampleNetwork):
+    ...     gates = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    ...     def outputs(self, weights, x):
+    ...         w1, w2 = weights
+    ...         return ((x @ w1.mT) * (x @ self.gates.T > 0)) @ w2.mT
+    >>> from dlnlib import descent, rules
+    >>> x = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+    >>> start = [0.1 * np.ones((2, 2)), 0.1 * np.ones((1, 2))]
+    >>> run = descent.train(Gated(x, [[1.0], [-1.0], [0.0]]), start, rules.Descent(0.1), steps=300)
+    >>> bool(run.loss[-1] < 1e-3)
+    True
+    """
+
+    needs_torch = True
+
+    def __init__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        batch_size: int | None = None,
+        label_noise: float = 0.0,
+        rng: int | np.random.Generator = 0,
+    ) -> None:
+        self.x, self.y = finite("x", x), finite("y", y)
+        task = Task.from_samples(self.x, self.y)
+        self.n_in, self.n_out = task.n_in, task.n_out
+        self.batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
+        if self.batch_size is not None and self.batch_size > len(self.x):
+            raise ValueError(f"batch_size was {batch_size}; it must be at most the number of examples, {len(self.x)}")
+        self.sampled = self.batch_size is not None
+        self.noise, self.rng = _noise(label_noise, rng), rng
+        self.variances = task.mode_variances
+        self.ut, self.vt = task.modes.u.T, task.modes.vt
+
+    @staticmethod
+    def activation(hidden: Any) -> Any:
+        """Return what a hidden layer makes of its inputs: here, the same.
+
+        Examples
+        --------
+        >>> SampleNetwork.activation(-0.5), TanhNetwork.activation(torch.tensor(-0.5))
+        (-0.5, tensor(-0.4621))
+        """
+        return hidden
+
+    def outputs(self, weights: list[Any], x: Any) -> Any:
+        """Return what the network makes of the examples x, of shape (batch, n_examples, n_out), in torch.
+
+        Examples
+        --------
+        >>> SampleNetwork([[1.0]], [[2.0]]).outputs([torch.ones(1, 3, 1), torch.ones(1, 1, 3)], torch.tensor([[0.5]]))
+        tensor([[[1.5000]]])
+        """
+        for w in weights[:-1]:
+            x = self.activation(x @ w.mT)
+        return x @ weights[-1].mT
+
+    def at(self, weights: list[Arrays]) -> tuple[Callable[[], tuple[Arrays, ...]], Downhill]:
+        rows = slice(None) if self.batch_size is None else self.rng.choice(len(self.x), self.batch_size, replace=False)
+        x, y, leaves = self.x[rows], self.y[rows], [w.detach().requires_grad_() for w in weights]
+        outputs = self.outputs(leaves, x)
+        if self.noise:
+            y = y + self.noise * self._put(self.rng.standard_normal(outputs.shape))
+
+        def seen() -> tuple[Arrays, ...]:
+            return (self.outputs([w.detach() for w in weights], self.x) if self.sampled else outputs.detach(),)
+
+        def downhill(rate: Any) -> Iterable[tuple[int, Change]]:
+            losses = 0.5 * ((y - outputs) ** 2).sum((-2, -1), keepdim=True) / len(x)
+            return enumerate(torch.autograd.grad(-(rate * losses).sum(), leaves))
+
+        return seen, downhill
+
+    def loss(self, outputs: Arrays) -> Arrays:
+        return 0.5 * ((self.y - outputs) ** 2).sum((-2, -1)) / len(self.x)
+
+    def records(self, outputs: Arrays) -> tuple[Arrays, Arrays | None]:
+        return ((self.ut @ (outputs.mT @ self.x / len(self.x))) * self.vt).sum(-1) / self.variances, None
+
+
+class TanhNetwork(SampleNetwork):
+    """A network with tanh hidden layers and a linear readout, W_D tanh(W_{D-1} ... tanh(W_1 x)), on samples.
+
+    Parameters
+    ----------
+    x, y, batch_size, label_noise, rng
+        As in `SampleNetwork`.
+
+    Examples
+    --------
+    >>> from dlnlib import descent, rules
+    >>> start = [np.eye(2), np.array([[0.1, 0.2]])]
+    >>> run = descent.train(TanhNetwork(np.eye(2), [[1.0], [-1.0]], batch_size=1), start, rules.Descent(0.2), steps=300)
+    >>> bool(run.loss[-1] < 1e-4)
+    True
+    """
+
+    @staticmethod
+    def activation(hidden: Any) -> Any:
+        return torch.tanh(hidden)
+
+
+def _noise(label_noise: float, rng: int | np.random.Generator) -> float:
+    generator(rng)
+    noise = float(finite("label_noise", label_noise, ndim=0))
+    if noise < 0:
+        raise ValueError(f"label_noise was {noise:g}; it must be at least zero")
+    return noise
