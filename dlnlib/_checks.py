@@ -29,7 +29,7 @@ def real(name: str, value: ArrayLike) -> Array:
     if np.ma.is_masked(value) or (isinstance(value, (list, tuple)) and any(map(np.ma.is_masked, value))):
         raise ValueError(f"{name} had masked entries; it must be an array of real numbers, all of them given")
     try:
-        array = np.asarray(value)
+        array = np.asarray(detached(value))
         # NumPy itself would read numbers out of text, and drop imaginary parts with no more than a warning.
         if array.dtype.kind in "biuf" or (
             array.dtype == object and all(isinstance(entry, Real) for entry in array.flat)

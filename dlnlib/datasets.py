@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnlib._checks import Array, detached, finite, generator, one_of, path, positive_int, real, shown
+from dlnlib._checks import Array, finite, generator, one_of, path, positive_int, real, shown
 from dlnlib.task import Task
 
 SPLITS = ("train", "validation", "test")
@@ -236,7 +236,7 @@ def with_constant(x: ArrayLike) -> Array:
     >>> Task.from_samples(with_constant(x), y).least_squares_map.round(12)  # y = 2 x + 3
     array([[2., 3.]])
     """
-    x = finite("x", detached(x), ndim=2)
+    x = finite("x", x, ndim=2)
     return np.hstack([x, np.ones((len(x), 1))])
 
 
@@ -280,7 +280,7 @@ def teacher(
         raise ValueError(f"noise was {noise:g}; it must not be negative")
     if isinstance(w, tuple) and w:
         w = rng.standard_normal([positive_int("w", size) for size in w]) / math.sqrt(w[-1])
-    w = finite("w", detached(w), ndim=2)
+    w = finite("w", w, ndim=2)
     x = rng.standard_normal((n_examples, w.shape[1]))
     y = x @ w.T + noise * rng.standard_normal((n_examples, len(w)))
     return x, y, Task(w, None, float(np.sum(w**2) + noise**2 * len(w)))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, detached, each, finite, generator, instance, positive, positive_int, shown
+from dlnlib._checks import Array, each, finite, generator, instance, positive, positive_int, shown
 from dlnlib.task import Task
 
 
@@ -274,7 +274,7 @@ def from_torch(source: Any) -> list[Array]:
         source = source.state_dict()
     weights = []
     for name, w in source.items() if hasattr(source, "items") else each("source", source):
-        array = finite(f"{name} of source", detached(w))
+        array = finite(f"{name} of source", w)
         if array.ndim != 2:
             raise ValueError(
                 f"{name} of source had shape {array.shape}; each must be the weight of a layer without a bias: "

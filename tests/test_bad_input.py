@@ -506,9 +506,12 @@ def test_numbers_of_any_kind_are_numbers():
         10**30,
         [Fraction(1, 2), 10**30],
         torch.ones(3),
+        torch.ones(3, requires_grad=True),
+        torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16)),
     ):
-        np.testing.assert_array_equal(_checks.finite("number", number), np.asarray(number, dtype=np.float64))
-    for number in (10**400, torch.ones(3, requires_grad=True), np.array("2026-01-01", "datetime64[D]"), [1, "2"]):
+        expected = number.tolist() if isinstance(number, torch.Tensor) else number
+        np.testing.assert_array_equal(_checks.finite("number", number), np.asarray(expected, dtype=np.float64))
+    for number in (10**400, torch.ones(3, device="meta"), np.array("2026-01-01", "datetime64[D]"), [1, "2"]):
         assert "number was " in refusal(lambda number=number: _checks.finite("number", number))
 
 

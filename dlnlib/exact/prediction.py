@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from dlnlib._checks import Array, at_least, finite, instance, positive, refuse
 from dlnlib.exact.mode import half_time, mode_strength
@@ -116,14 +115,15 @@ def _one_layer(task: Task, u0: Array, t: Array) -> tuple[Array, Array, Array]:
     final, shares = task.modes.strengths(task.least_squares_map), (u.T @ gap) * (vt @ axes.T)
     refuse(u0 >= final / 2, "u0", u0, "below half of every mode's final strength")
 
-    def strengths(t: ArrayLike) -> Array:
+    def strengths(t: Array) -> Array:
         return np.asarray(final + np.exp(-np.multiply.outer(t, spread**2)) @ shares.T)
 
     times = np.concatenate([[0.0], np.geomspace(1e-3 / spread[0] ** 2, 100 / spread[-1] ** 2, 500)])
-    first = np.argmax(strengths(times) > final / 2, axis=0)  # of the times at which the half is passed
-    half = [
-        brentq(lambda at, mode=mode: (strengths(at) - final / 2)[mode], times[after - 1], times[after], xtol=1e-12)
-        for mode, after in enumerate(first)
-    ]
+    first = np.argmax(strengths(times) > final / 2, axis=0)  # of the times at which a mode has passed its half
+    low, high = times[first - 1], times[first]
+    for _ in range(60):  # bisection, each mode at its own time
+        middle = (low + high) / 2
+        passed = final + np.sum(np.exp(-middle[:, None] * spread**2) * shares, axis=1) > final / 2
+        low, high = np.where(passed, low, middle), np.where(passed, middle, high)
     loss = task.floor + np.exp(-2 * np.multiply.outer(t, spread**2)) @ (spread**2 * np.sum(gap**2, axis=0)) / 2
-    return loss, strengths(t), np.array(half)
+    return loss, strengths(t), high
