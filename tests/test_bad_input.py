@@ -238,7 +238,7 @@ TABLE = [
         descent.train,
         network=(networks.LinearNetwork(TASK), [*TASKS, TASK]),
         rule=(rules.Descent(0.1), [None, 0.1, rules.Descent, [0.1]]),
-        **{name: TRAINING[name] for name in TRAINING.keys() - {"learning_rate"}},
+        **{name: bad for name, bad in TRAINING.items() if name != "learning_rate"},
     ),
     row(networks.LinearNetwork, task=(TASK, TASKS), test=(TASK, [*given(TASKS), WIDE]), **NOISE),
     *(

@@ -705,7 +705,9 @@ def core():
             yield unbound(function)
 
 
-@pytest.mark.parametrize("function", sorted(set(core()), key=lambda f: f.__qualname__), ids=lambda f: f.__qualname__)
+@pytest.mark.parametrize(
+    "function", sorted(set(core()), key=lambda f: (f.__qualname__, f.__module__)), ids=lambda f: f.__qualname__
+)
 def test_every_function_of_the_core_has_an_oracle(function):
     covered = {unbound(key): test for key, test in COVERED.items()}
     module, name = covered[function].split(".")
