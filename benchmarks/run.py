@@ -425,12 +425,12 @@ def one_mode(sizes: Sizes) -> list[dict[str, Any]]:
     for depth in (2, 3, 5, 20, math.inf):
         t = np.linspace(0, exact.learning_time(0.999 * s[0], s[0], u0, depth), sizes.times)
 
-        def integrate(depth: float = depth, t: np.ndarray = t) -> np.ndarray:
+        def integrate(depth: float = depth, t: np.ndarray = t, max_step: float = math.inf) -> np.ndarray:
             def velocity(_: float, u: np.ndarray) -> np.ndarray:
                 return layers * u**power * (s - u)
 
             layers, power = (1, 2) if math.isinf(depth) else (depth, 2 - 2 / depth)
-            options = {"method": "DOP853", "t_eval": t, "rtol": 1e-10, "atol": 1e-10 * u0}
+            options = {"method": "DOP853", "t_eval": t, "rtol": 1e-10, "atol": 1e-10 * u0, "max_step": max_step}
             return solve_ivp(velocity, (0, t[-1]), np.full(s.size, u0), **options).y.T
 
         def sigmoid(t: np.ndarray = t) -> np.ndarray:
@@ -447,7 +447,8 @@ def one_mode(sizes: Sizes) -> list[dict[str, Any]]:
                 "million values a second": t.size * s.size / times["ours"] / 1e6,
                 "times faster than DOP853": times["integrate"] / times["ours"],
                 "time over the sigmoid by hand": times["ours"] / times["sigmoid"] if by_hand else None,
-                "largest relative difference from DOP853": float(np.abs(integrate() / ours() - 1).max()),
+                # In steps that stability alone limits, DOP853's interpolant between them would be off by 3e-6.
+                "largest relative difference from DOP853": float(np.abs(integrate(max_step=0.3) / ours() - 1).max()),
             }
         )
     return results

@@ -239,11 +239,12 @@ class Run:
 
         Examples
         --------
-        See `save`.
-
-        >>> Run.load("nowhere.npz")
-        Traceback (most recent call last):
-        FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
+        >>> import tempfile
+        >>> from dlnlib import Task, descent
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     descent.gradient_descent(Task([[2.0]]), [[[1.0]]], learning_rate=0.5, steps=2).save(f"{folder}/run.npz")
+        ...     Run.load(f"{folder}/run.npz").loss
+        array([0.5    , 0.125  , 0.03125])
         """
         file = path("file", file)
         try:
