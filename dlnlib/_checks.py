@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from numbers import Real
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Nonlinearity = Callable[[Array], Array]
 
 
 def shown(value: object) -> str:
@@ -168,6 +169,26 @@ def generator(rng: int | np.random.Generator) -> np.random.Generator:
     if isinstance(rng, bool) or not isinstance(rng, (int, np.integer)) or rng < 0:
         raise ValueError(f"rng was {shown(rng)}; it must be a seed (a whole number >= 0) or a numpy.random.Generator")
     return np.random.default_rng(int(rng))
+
+
+def on_arrays(name: str, function: Nonlinearity) -> Nonlinearity:
+    """Return `function`; refuse what does not work entry by entry on arrays."""
+    x = np.linspace(0, 3, 7)
+    try:
+        fits = np.shape(function(x)) == x.shape
+    except TypeError:  # no function, or one of single numbers
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} was {shown(function)}; it must be a function of arrays, entry by entry")
+    return function
+
+
+def odd(phi: Nonlinearity) -> Nonlinearity:
+    """Return `phi`; refuse what is not an odd function of arrays."""
+    x = np.linspace(0, 3, 7)
+    if not np.allclose(on_arrays("phi", phi)(-x), -phi(x), rtol=1e-9, atol=1e-12):
+        raise ValueError(f"phi was {shown(phi)}; it must be odd, phi(-x) = -phi(x)")
+    return phi
 
 
 def refuse(wrong: NDArray[np.bool_], name: str, value: Array, allowed: str) -> None:

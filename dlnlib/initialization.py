@@ -7,14 +7,17 @@ so that the depth, the number of weight matrices, is ``len(widths) - 1``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, each, finite, generator, instance, positive, positive_int, shown
+from dlnlib._checks import Array, each, finite, generator, instance, one_of, positive, positive_int, shown
 from dlnlib.task import Task
+
+__all__ = ["balanced", "decoupled", "from_torch", "gaussian", "glorot", "orthogonal", "random_factors", "stack"]
 
 
 def decoupled(task: Task, widths: Sequence[int], u0: ArrayLike, rng: int | np.random.Generator) -> list[Array]:
@@ -239,6 +242,38 @@ def glorot(widths: Sequence[int], rng: int | np.random.Generator) -> list[Array]
     widths, rng = _check_widths(widths), generator(rng)
     shapes = zip(widths[1:], widths[:-1], strict=True)
     return [np.sqrt(2 / (n + m)) * rng.standard_normal((n, m)) for n, m in shapes]
+
+
+def random_factors(width: int, n: int, rng: int | np.random.Generator, kind: str = "gaussian") -> Iterator[Array]:
+    """Draw n matrices of shape (width, width), one at a time: "gaussian" of variance 1 / width, or "orthogonal".
+
+    Parameters
+    ----------
+    width, n : int
+        Size and number of the matrices, at least one.
+    rng : int or numpy.random.Generator
+        Seed or generator.
+    kind : {"gaussian", "orthogonal"}
+        Independent entries, or uniform among all orthogonal matrices.
+
+    Returns
+    -------
+    iterator of (width, width) arrays
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> [f.shape for f in random_factors(3, 2, rng=0, kind="orthogonal")]
+    [(3, 3), (3, 3)]
+    """
+    width, n, rng = positive_int("width", width), positive_int("n", n), generator(rng)
+    if one_of("kind", kind, ("gaussian", "orthogonal")) == "gaussian":
+        return (rng.standard_normal((width, width)) / math.sqrt(width) for _ in range(n))
+    return (orthogonal([width, width], rng)[0] for _ in range(n))
 
 
 def from_torch(source: Any) -> list[Array]:

@@ -6,7 +6,7 @@ Factors are square matrices, the one that acts first coming first; they may come
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +14,7 @@ from scipy.integrate import quad
 from scipy.linalg import qr
 from scipy.special import digamma
 
-from dlnlib._checks import Array, each, finite, generator, one_of, positive, positive_int, unwrap
-from dlnlib.initialization import orthogonal
+from dlnlib._checks import Array, each, finite, positive, positive_int, unwrap
 
 __all__ = [
     "eigenvalue_cdf",
@@ -26,42 +25,9 @@ __all__ = [
     "log_eigenvalues",
     "log_singular_values",
     "lyapunov_exponents",
-    "random_factors",
 ]
 
-_EXPONENT = 700.0  # of which the exponential is a number; twice this takes two of them
-
-
-def random_factors(width: int, n: int, rng: int | np.random.Generator, kind: str = "gaussian") -> Iterator[Array]:
-    """Draw n matrices of shape (width, width), one at a time: "gaussian" of variance 1 / width, or "orthogonal".
-
-    Parameters
-    ----------
-    width, n : int
-        Size and number of the matrices, at least one.
-    rng : int or numpy.random.Generator
-        Seed or generator.
-    kind : {"gaussian", "orthogonal"}
-        Independent entries, or uniform among all orthogonal matrices.
-
-    Returns
-    -------
-    iterator of (width, width) arrays
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its range.
-
-    Examples
-    --------
-    >>> [f.shape for f in random_factors(3, 2, rng=0, kind="orthogonal")]
-    [(3, 3), (3, 3)]
-    """
-    width, n, rng = positive_int("width", width), positive_int("n", n), generator(rng)
-    if one_of("kind", kind, ("gaussian", "orthogonal")) == "gaussian":
-        return (rng.standard_normal((width, width)) / math.sqrt(width) for _ in range(n))
-    return (orthogonal([width, width], rng)[0] for _ in range(n))
+_EXPONENT = 700.0  # of which the exponential is a number
 
 
 def log_singular_values(factors: Iterable[ArrayLike]) -> Array:
@@ -371,8 +337,6 @@ def _graded(factors: Iterable[ArrayLike]) -> tuple[Array, Array, Array, NDArray[
         a = finite(name, factor, ndim=2)
         if a.shape[0] != a.shape[1] or a.shape != (shape or a.shape):
             raise ValueError(f"{name} had shape {a.shape}; all factors must be square matrices of one size")
-        _, exponent = np.frexp(np.abs(a).max())
-        a = np.ldexp(a, -exponent)  # so that no square of an entry overflows
         if shape is None:
             shape = a.shape
             q, r, pivots = qr(a, pivoting=True)  # sorts the rows of u, as far as one factor can
@@ -384,7 +348,6 @@ def _graded(factors: Iterable[ArrayLike]) -> tuple[Array, Array, Array, NDArray[
             raise ValueError(f"{name} was singular; logarithms need factors that can be inverted")
         before, d = d, d + np.log(diagonal)
         u = _scaled(r, d, before) @ u
-        d += exponent * math.log(2)
     if shape is None:
         raise ValueError("factors was empty; it must hold at least one matrix")
     return q, d, u, pivots
@@ -392,9 +355,8 @@ def _graded(factors: Iterable[ArrayLike]) -> tuple[Array, Array, Array, NDArray[
 
 def _scaled(a: Array, rows: Array, columns: Array) -> Array:
     """Return diag(e^-rows) a diag(e^columns)."""
-    exponent = columns - rows[:, None]
-    within = np.clip(exponent, -_EXPONENT, _EXPONENT)
-    return a * np.exp(within) * np.exp(np.clip(exponent - within, -_EXPONENT, _EXPONENT))
+    # Below the diagonal, where the exponent may be anything, a is zero.
+    return a * np.exp(np.clip(columns - rows[:, None], -_EXPONENT, _EXPONENT))
 
 
 def _angles(x: ArrayLike, n: int) -> tuple[Array, Array, Array]:

@@ -1,25 +1,30 @@
-"""How signals and gradients pass through wide networks x' = g W phi(x): the theory of their variance, and networks."""
+"""How signals and gradients pass through wide networks x' = g W phi(x): the theory of their variance."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from dlnlib._checks import Array, broadcasting, finite, positive, positive_int, refuse, shown, unwrap
-from dlnlib.isometry import random_factors
+from dlnlib._checks import Array, Nonlinearity, broadcasting, finite, odd, on_arrays, positive, refuse, shown, unwrap
 
-Nonlinearity = Callable[[Array], Array]
+__all__ = ["critical_gain", "fixed_variance", "gradient_gain", "tanh_slope", "variance_map"]
 
 # Standard normal means of even functions by the trapezoid rule, whose error falls exponentially for smooth ones
 _Z = np.linspace(0, 9, 1025)
 _WEIGHTS = np.sqrt(2 / np.pi) * np.exp(-(_Z**2) / 2) * _Z[1] * np.where(_Z == 0, 0.5, 1.0)
 
 
-def _tanh_slope(x: Array) -> Array:
+def tanh_slope(x: ArrayLike) -> Array:
+    """Return the slope of tanh, 1 - tanh(x)^2.
+
+    Examples
+    --------
+    >>> tanh_slope([0.0, 100.0])
+    array([1., 0.])
+    """
     return np.asarray(1 - np.tanh(x) ** 2)
 
 
@@ -51,10 +56,10 @@ def variance_map(q: ArrayLike, gain: ArrayLike, phi: Nonlinearity = np.tanh) -> 
     >>> round(variance_map(q=1.0, gain=1.0), 9)
     0.39429449
     """
-    return _times_mean_square(_odd(phi), q, gain)
+    return _times_mean_square(odd(phi), q, gain)
 
 
-def gradient_gain(q: ArrayLike, gain: ArrayLike, *, slope: Nonlinearity = _tanh_slope) -> Array | float:
+def gradient_gain(q: ArrayLike, gain: ArrayLike, *, slope: Nonlinearity = tanh_slope) -> Array | float:
     r"""Return the mean squared singular value of a layer's Jacobian, chi = g^2 E[phi'(sqrt(q) z)^2].
 
     It is what the layer does to the mean square of a gradient.
@@ -80,7 +85,7 @@ def gradient_gain(q: ArrayLike, gain: ArrayLike, *, slope: Nonlinearity = _tanh_
     >>> round(gradient_gain(q=0.0, gain=1.0), 12)
     1.0
     """
-    return _times_mean_square(_on_arrays("slope", slope), q, gain)
+    return _times_mean_square(on_arrays("slope", slope), q, gain)
 
 
 def critical_gain(phi: Nonlinearity = np.tanh) -> float:
@@ -110,7 +115,7 @@ def critical_gain(phi: Nonlinearity = np.tanh) -> float:
     """
     # From so close that phi is straight, to three standard deviations of a signal of variance 400
     x = np.array([1e-6, *np.linspace(0.05, 60, 1200)])
-    growth = _odd(phi)(x) / x
+    growth = odd(phi)(x) / x
     if growth[0] <= 0 or (np.diff(growth) > 1e-9 * growth[0]).any():
         raise ValueError(
             f"phi was {shown(phi)}; it must rise at 0, and phi(x) / x must fall as x grows, "
@@ -159,131 +164,6 @@ def fixed_variance(gain: float, phi: Nonlinearity = np.tanh) -> float:
     while growth(low) <= 0:
         low -= 1
     return math.exp(brentq(growth, low, high, xtol=1e-13))
-
-
-def propagate(
-    x: ArrayLike, gain: ArrayLike, depth: int, rng: int | np.random.Generator, phi: Nonlinearity = np.tanh
-) -> Array:
-    """Return the states of x' = g W phi(x), from the input on, with a random orthogonal W in each layer.
-
-    Parameters
-    ----------
-    x : (width,) or (width, k) array
-        The input, or k inputs side by side that pass through the same weights.
-    gain : float or (k,) array
-        The factor g, or one for each input.
-    depth : int
-        Number of layers.
-    rng : int or numpy.random.Generator
-        Seed or generator; the weights depend on it, the width and the depth only.
-    phi : callable
-        An odd nonlinearity, applied to arrays.
-
-    Returns
-    -------
-    (depth + 1, width) or (depth + 1, width, k) array
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its range, the shapes do not fit, or `phi` is not odd.
-
-    References
-    ----------
-    Saxe, McClelland & Ganguli (2014), section 4.
-
-    Examples
-    --------
-    >>> propagate(np.ones(5), gain=1.1, depth=3, rng=0).shape
-    (4, 5)
-    """
-    state, gain, phi = finite("x", x), positive("gain", gain), _odd(phi)
-    if state.ndim not in (1, 2) or state.size == 0 or gain.shape not in ((), state.shape[1:]):
-        raise ValueError(
-            f"x and gain had shapes {state.shape} and {gain.shape}; they must be (width,) or (width, k), "
-            "and one number or one for each of k inputs"
-        )
-    states = [state]
-    with np.errstate(over="ignore", invalid="ignore"):
-        for w in random_factors(len(state), positive_int("depth", depth), rng, "orthogonal"):
-            states.append(gain * (w @ phi(states[-1])))
-    if not np.isfinite(states[-1]).all():
-        raise ValueError(
-            f"gain was {gain.max():g}; it must be small enough for {depth} layers with this phi to stay finite"
-        )
-    return np.stack(states)
-
-
-def jacobian_factors(
-    x: ArrayLike,
-    gain: float,
-    depth: int,
-    rng: int | np.random.Generator,
-    phi: Nonlinearity = np.tanh,
-    slope: Nonlinearity | None = None,
-) -> Iterator[Array]:
-    """Return the Jacobians g W diag(phi'(x)) of the layers of `propagate`: factors of the end-to-end Jacobian.
-
-    Parameters
-    ----------
-    x : (width,) array
-        The input.
-    gain, depth, rng, phi
-        As for `propagate`, with one gain; a seed gives the weights that it gives there.
-    slope : callable, optional
-        phi', applied to arrays; must be given unless `phi` is tanh.
-
-    Returns
-    -------
-    iterator of (width, width) arrays
-        One for each layer, the first layer's first.
-
-    Raises
-    ------
-    ValueError
-        As `propagate`.
-
-    References
-    ----------
-    Saxe, McClelland & Ganguli (2014), section 4 and figure 7; Pennington, Schoenholz & Ganguli (2017).
-
-    Examples
-    --------
-    >>> factors = jacobian_factors(np.zeros(3), gain=0.5, depth=4, rng=0)
-    >>> [round(float(abs(np.linalg.det(f))), 6) for f in factors]
-    [0.125, 0.125, 0.125, 0.125]
-    """
-    state, gain, phi = finite("x", x, ndim=1), float(positive("gain", gain, ndim=0)), _odd(phi)
-    at = np.linspace(0, 3, 7)
-    slope = _tanh_slope if slope is None else _on_arrays("slope", slope)
-    if not np.allclose(slope(at), (phi(at + 1e-5) - phi(at - 1e-5)) / 2e-5, atol=1e-6):
-        raise ValueError(f"slope was {shown(slope)}; it must be the slope of phi, {shown(phi)}")
-
-    def draw(x: Array) -> Iterator[Array]:
-        for w in weights:
-            yield gain * w * slope(x)
-            x = gain * (w @ phi(x))
-
-    weights = random_factors(len(state), positive_int("depth", depth), rng, "orthogonal")
-    return draw(state)
-
-
-def _odd(phi: Nonlinearity) -> Nonlinearity:
-    x = np.linspace(0, 3, 7)
-    if not np.allclose(_on_arrays("phi", phi)(-x), -phi(x), rtol=1e-9, atol=1e-12):
-        raise ValueError(f"phi was {shown(phi)}; it must be odd, phi(-x) = -phi(x)")
-    return phi
-
-
-def _on_arrays(name: str, function: Nonlinearity) -> Nonlinearity:
-    x = np.linspace(0, 3, 7)
-    try:
-        fits = np.shape(function(x)) == x.shape
-    except TypeError:  # no function, or one of single numbers
-        fits = False
-    if not fits:
-        raise ValueError(f"{name} was {shown(function)}; it must be a function of arrays, entry by entry")
-    return function
 
 
 def _times_mean_square(f: Nonlinearity, q: ArrayLike, gain: ArrayLike) -> Array | float:

@@ -2,24 +2,39 @@
 
 Weights have one leading axis, that of networks trained side by side. `LinearNetwork` is written in what NumPy and
 torch arrays both know (`@`, `mT`, sums), and runs on either; networks on samples let torch find their gradients, so
-that a new one is a class with one method (`SampleNetwork`).
+that a new one is a class with one method (`SampleNetwork`). What only passes signals on, with random weights and
+untrained, is `propagate`.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, chained, finite, generator, instance, positive_int
+from dlnlib._checks import (
+    Array,
+    Nonlinearity,
+    chained,
+    finite,
+    generator,
+    instance,
+    odd,
+    on_arrays,
+    positive,
+    positive_int,
+    shown,
+)
+from dlnlib.initialization import random_factors
+from dlnlib.meanfield import tanh_slope
 from dlnlib.task import Task
 
-__all__ = ["LinearNetwork", "Network", "SampleNetwork", "TanhNetwork"]
+__all__ = ["LinearNetwork", "Network", "SampleNetwork", "TanhNetwork", "jacobian_factors", "propagate"]
 
 Arrays = Any  # of NumPy, or of torch
 Change = Any  # of a layer: an array, or a pair of them whose product it is
@@ -342,6 +357,112 @@ class TanhNetwork(SampleNetwork):
     @staticmethod
     def activation(hidden: Any) -> Any:
         return torch.tanh(hidden)
+
+
+def propagate(
+    x: ArrayLike, gain: ArrayLike, depth: int, rng: int | np.random.Generator, phi: Nonlinearity = np.tanh
+) -> Array:
+    """Return the states of x' = g W phi(x), from the input on, with a random orthogonal W in each layer.
+
+    Parameters
+    ----------
+    x : (width,) or (width, k) array
+        The input, or k inputs side by side that pass through the same weights.
+    gain : float or (k,) array
+        The factor g, or one for each input.
+    depth : int
+        Number of layers.
+    rng : int or numpy.random.Generator
+        Seed or generator; the weights depend on it, the width and the depth only.
+    phi : callable
+        An odd nonlinearity, applied to arrays.
+
+    Returns
+    -------
+    (depth + 1, width) or (depth + 1, width, k) array
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, the shapes do not fit, or `phi` is not odd.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 4.
+
+    Examples
+    --------
+    >>> propagate(np.ones(5), gain=1.1, depth=3, rng=0).shape
+    (4, 5)
+    """
+    state, gain, phi = finite("x", x), positive("gain", gain), odd(phi)
+    if state.ndim not in (1, 2) or state.size == 0 or gain.shape not in ((), state.shape[1:]):
+        raise ValueError(
+            f"x and gain had shapes {state.shape} and {gain.shape}; they must be (width,) or (width, k), "
+            "and one number or one for each of k inputs"
+        )
+    states = [state]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for w in random_factors(len(state), positive_int("depth", depth), rng, "orthogonal"):
+            states.append(gain * (w @ phi(states[-1])))
+    if not np.isfinite(states[-1]).all():
+        raise ValueError(
+            f"gain was {gain.max():g}; it must be small enough for {depth} layers with this phi to stay finite"
+        )
+    return np.stack(states)
+
+
+def jacobian_factors(
+    x: ArrayLike,
+    gain: float,
+    depth: int,
+    rng: int | np.random.Generator,
+    phi: Nonlinearity = np.tanh,
+    slope: Nonlinearity = tanh_slope,
+) -> Iterator[Array]:
+    """Return the Jacobians g W diag(phi'(x)) of the layers of `propagate`: factors of the end-to-end Jacobian.
+
+    Parameters
+    ----------
+    x : (width,) array
+        The input.
+    gain, depth, rng, phi
+        As for `propagate`, with one gain; a seed gives the weights that it gives there.
+    slope : callable
+        The slope of phi, applied to arrays.
+
+    Returns
+    -------
+    iterator of (width, width) arrays
+        One for each layer, the first layer's first.
+
+    Raises
+    ------
+    ValueError
+        As `propagate`.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli (2014), section 4 and figure 7; Pennington, Schoenholz & Ganguli (2017).
+
+    Examples
+    --------
+    >>> factors = jacobian_factors(np.zeros(3), gain=0.5, depth=4, rng=0)
+    >>> [round(float(abs(np.linalg.det(f))), 6) for f in factors]
+    [0.125, 0.125, 0.125, 0.125]
+    """
+    state, gain, phi = finite("x", x, ndim=1), float(positive("gain", gain, ndim=0)), odd(phi)
+    at = np.linspace(0, 3, 7)
+    if not np.allclose(on_arrays("slope", slope)(at), (phi(at + 1e-5) - phi(at - 1e-5)) / 2e-5, atol=1e-6):
+        raise ValueError(f"slope was {shown(slope)}; it must be the slope of phi, {shown(phi)}")
+
+    def draw(x: Array) -> Iterator[Array]:
+        for w in weights:
+            yield gain * w * slope(x)
+            x = gain * (w @ phi(x))
+
+    weights = random_factors(len(state), positive_int("depth", depth), rng, "orthogonal")
+    return draw(state)
 
 
 def _noise(label_noise: float, rng: int | np.random.Generator) -> float:

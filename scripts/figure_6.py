@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 
-from dlnlib import isometry, meanfield, sweep
+from dlnlib import initialization, isometry, networks, sweep
 
 WIDTH, DRAWS, LENGTHS, SEED = 1000, 500, (1, 5, 100), 6
 EDGES = {  # of the histograms
@@ -31,7 +31,7 @@ GAINS, VARIANCES, LAYERS = (0.9, 0.95, 1.0, 1.05, 1.1), (0.2, 1.0, 4.0), 100
 
 def spectrum(n: int, draw: int) -> dict[str, object]:
     """Return the histograms and moments of one product of n Gaussian matrices."""
-    factors = isometry.random_factors(WIDTH, n, np.random.default_rng([SEED, n, draw]))
+    factors = initialization.random_factors(WIDTH, n, np.random.default_rng([SEED, n, draw]))
     # Five matrices are multiplied before each step of QR: faster, and good to more digits than a histogram shows.
     groups = [functools.reduce(lambda a, b: b @ a, group) for group in _batched(factors, 5)]
     log_sigma = isometry.log_singular_values(groups)
@@ -57,7 +57,7 @@ def jacobian(gain: float, q: float) -> list[float]:
     """Return log10 of the singular values of the end-to-end Jacobian of one tanh network, every fourth."""
     rng = np.random.default_rng([SEED, round(1000 * gain), round(1000 * q)])
     x = np.sqrt(q) * rng.standard_normal(WIDTH)
-    values = isometry.log_singular_values(meanfield.jacobian_factors(x, gain, LAYERS, rng)) / np.log(10)
+    values = isometry.log_singular_values(networks.jacobian_factors(x, gain, LAYERS, rng)) / np.log(10)
     return [round(float(value), 4) for value in np.append(values[::4], values[-1])]
 
 

@@ -326,7 +326,7 @@ TABLE = [
     row(pretraining.consistency, task=(TASK, TASKS), draws=(2, COUNT), rng=(0, SEED)),
     row(pretraining.alignment, task=(TASK, TASKS)),
     row(
-        isometry.random_factors,
+        initialization.random_factors,
         width=(2, COUNT),
         n=(2, COUNT),
         rng=(0, SEED),
@@ -352,7 +352,7 @@ TABLE = [
     row(meanfield.critical_gain, phi=(np.tanh, [*PHI, lambda x: x**3, lambda x: -x])),
     row(meanfield.fixed_variance, gain=(1.5, ONE_POSITIVE), phi=(np.tanh, [*PHI, lambda x: x])),
     row(
-        meanfield.propagate,
+        networks.propagate,
         x=([1.0, 2.0], [*NO_NUMBERS, *NOT_FINITE, [], 1.0, np.ones((2, 2, 2))]),
         gain=(1.0, [*POSITIVE, 1e308]),
         depth=(2, COUNT),
@@ -360,7 +360,7 @@ TABLE = [
         phi=(np.arcsinh, PHI),
     ),
     row(
-        meanfield.jacobian_factors,
+        networks.jacobian_factors,
         x=([1.0, 2.0], VECTOR),
         gain=(1.0, ONE_POSITIVE),
         depth=(2, COUNT),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlnlib import Task, descent, exact, isometry, pretraining, stability
+from dlnlib import Task, descent, exact, initialization, pretraining, stability
 
 EYE = np.eye(2)
 TASK = Task(np.diag([2.0, 1.0]), np.diag([1.0, 2.0]))
@@ -22,7 +22,7 @@ BALANCED = {"task_or_sigma_yx": EYE, "w1": START[0], "w2": START[1]}
         (exact.layered_mode, {"t": 1.0, "s": 1.5, "layers0": [0.1, 0.3]}, {"tau": 1.0, "input_variance": 1.0}),
         (lambda **options: exact.balanced_flow(1.0, **BALANCED, **options).gram, {}, {"tau": 1.0}),
         (stability.steps_to_learn, {"u": 0.7, "s": 1.5, "u0": 0.1}, {"depth": 2, "fraction": 1.0}),
-        (lambda **options: list(isometry.random_factors(3, 2, rng=0, **options)), {}, {"kind": "gaussian"}),
+        (lambda **options: list(initialization.random_factors(3, 2, rng=0, **options)), {}, {"kind": "gaussian"}),
         (lambda **options: pretraining.consistency(TASK, rng=0, **options).null, {}, {"draws": 1000}),
         (
             lambda **options: pretraining.greedy(TASK, [2, 1], rng=0, **options).weights[0],

@@ -619,13 +619,13 @@ def test_lyapunov_exponents_are_mean_logarithms_of_chi(width):
         np.testing.assert_allclose(found[width - k], float(mean) - math.log(width) / 2, atol=1e-8)
 
 
-@covers(isometry.random_factors)
+@covers(initialization.random_factors)
 @settings(deadline=None, max_examples=20)
 @given(width=st.sampled_from([1, 2, 30]), n=SIZE, seed=SEED)
 def test_factors_are_orthogonal_or_have_variance_one_over_width(width, n, seed):
-    for q in isometry.random_factors(width, n, seed, "orthogonal"):
+    for q in initialization.random_factors(width, n, seed, "orthogonal"):
         np.testing.assert_allclose(q @ q.T, np.eye(width), atol=1e-13)
-    drawn = np.array(list(isometry.random_factors(width, n, seed)))
+    drawn = np.array(list(initialization.random_factors(width, n, seed)))
     assert drawn.shape == (n, width, width)
     low, high = scipy.stats.chi2.interval(1 - 1e-12, drawn.size)
     assert low < width * np.sum(drawn**2) < high
@@ -677,22 +677,22 @@ def test_the_fixed_point_is_where_signals_go(above, phi):
         assert below > 0.81 * fixed  # from there it grows
 
 
-@covers(meanfield.propagate, meanfield.jacobian_factors)
+@covers(networks.propagate, networks.jacobian_factors, meanfield.tanh_slope)
 @settings(deadline=None, max_examples=30)
 @given(width=SIZE, depth=st.integers(1, 4), gain=st.floats(0.2, 2), seed=SEED)
 def test_states_and_their_jacobian_are_those_of_autograd(width, depth, gain, seed):
     x = np.random.default_rng(seed).standard_normal(width)
-    weights = [torch.tensor(w) for w in isometry.random_factors(width, depth, seed, "orthogonal")]
+    weights = [torch.tensor(w) for w in initialization.random_factors(width, depth, seed, "orthogonal")]
 
     def network(state):
         for w in weights:
             state = gain * w @ torch.tanh(state)
         return state
 
-    states = meanfield.propagate(x, gain, depth, seed)
+    states = networks.propagate(x, gain, depth, seed)
     np.testing.assert_allclose(states[-1], network(torch.tensor(x)).numpy(), atol=1e-13)
     jacobian = torch.autograd.functional.jacobian(network, torch.tensor(x)).numpy()
-    factors = list(meanfield.jacobian_factors(x, gain, depth, seed))
+    factors = list(networks.jacobian_factors(x, gain, depth, seed, slope=meanfield.tanh_slope))
     np.testing.assert_allclose(dense(factors), jacobian, atol=1e-12)
 
 

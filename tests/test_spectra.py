@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlnlib import datasets, isometry, meanfield, sweep
+from dlnlib import datasets, initialization, networks, sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = datasets.stored("spectra")
@@ -65,7 +65,7 @@ def test_the_first_moment_of_all_single_matrices_is_drawn_again():
     squares = np.empty(draws)
     for draw in range(draws):
         rng = np.random.default_rng([FIGURE_6.SEED, 1, draw])
-        (matrix,) = isometry.random_factors(FIGURE_6.WIDTH, 1, rng)
+        (matrix,) = initialization.random_factors(FIGURE_6.WIDTH, 1, rng)
         squares[draw] = np.vdot(matrix, matrix) / FIGURE_6.WIDTH
     again = [squares.mean(), squares.std(ddof=1) / np.sqrt(draws)]
     np.testing.assert_allclose(RECORD["figure_6"]["1"]["mean_and_error"]["moment_1"], again, rtol=1e-9)
@@ -86,6 +86,6 @@ def test_a_jacobian_is_drawn_again():
     assert {run["layers"] for run in RECORD["figure_7"]} == {FIGURE_6.LAYERS}
     rng = np.random.default_rng([FIGURE_6.SEED, 900, 200])
     x = np.sqrt(0.2) * rng.standard_normal(FIGURE_6.WIDTH)
-    factors = meanfield.jacobian_factors(x, 0.9, FIGURE_6.LAYERS, rng)
+    factors = networks.jacobian_factors(x, 0.9, FIGURE_6.LAYERS, rng)
     values = np.log10(np.linalg.svd(functools.reduce(lambda a, b: b @ a, factors), compute_uv=False))
     np.testing.assert_allclose(runs[0.9, 0.2]["log10_sigma"], [*values[::4], values[-1]], atol=1e-4)
