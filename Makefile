@@ -44,18 +44,18 @@ lock: ## pin every package that requirements.txt draws in, as it is found now, i
 
 lowest: ## run the unit tests with the oldest packages that pyproject.toml allows
 	@rm -rf _build/lowest && $(PYTHON) -m venv _build/lowest
-	@$(PYTHON) scripts/lowest.py > _build/lowest/requirements.txt
+	@$(PYTHON) audits/lowest.py > _build/lowest/requirements.txt
 	@_build/lowest/bin/python -m pip install --quiet --disable-pip-version-check --requirement _build/lowest/requirements.txt
 	@PYTHONPATH=$(CURDIR) _build/lowest/bin/python -m pytest -p no:cacheprovider -o addopts=--doctest-modules \
 	    --ignore-glob='tests/test_b[eou]*' --ignore=tests/test_front_figure.py tests dlnlib
 
 mutants: $(INSTALLED) ## break the core in thousands of small ways, list the breaks that no unit test sees (an hour or more; resumes)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
-	@$(RUN) scripts/mutants.py run
-	@$(RUN) scripts/mutants.py results
+	@$(RUN) audits/mutants.py run
+	@$(RUN) audits/mutants.py results
 
 faults: $(INSTALLED) ## plant ten slips for each chapter, one at a time, and ask which its cells catch (half an hour or more)
-	@$(RUN) scripts/faults.py $(CHAPTERS)
+	@$(RUN) audits/faults.py $(CHAPTERS)
 
 clean: ## remove everything that was built or installed
 	rm -rf _build $(VENV) web/node_modules mutants dlnlib.egg-info .pytest_cache .ruff_cache chapters/.ruff_cache .mypy_cache .hypothesis

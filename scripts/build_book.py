@@ -71,7 +71,7 @@ def discard_stale() -> None:
         *(ROOT / "dlnlib").rglob("*.py"),
         *(ROOT / "dlnlib/data").iterdir(),
         *ROOT.glob("*.txt"),
-        ROOT / "scripts/front_figure.py",
+        ROOT / "makers/front_figure.py",
         *(ROOT / "benchmarks").glob("*.json"),
     ]
     house = [
