@@ -18,17 +18,12 @@ Nonlinearity = Callable[[Array], Array]
 
 def shown(value: object) -> str:
     """Return `value` as it is written in a message: on one line, and not all of it if it is long."""
-    try:
-        text = " ".join(repr(value).split())
-    except RecursionError:
-        text = f"a {type(value).__name__} nested too deeply to be written"
+    text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def real(name: str, value: ArrayLike) -> Array:
     """Return `value` as a float64 array; refuse what is not made of real numbers."""
-    if np.ma.is_masked(value) or (isinstance(value, (list, tuple)) and any(map(np.ma.is_masked, value))):
-        raise ValueError(f"{name} had masked entries; it must be an array of real numbers, all of them given")
     try:
         array = np.asarray(detached(value))
         # NumPy itself would read numbers out of text, and drop imaginary parts with no more than a warning.

@@ -280,7 +280,7 @@ def _read(file: Path, name: str) -> dict[str, Any]:
         try:
             record = _loads(line)
             owner, key, result = record["function"], _key(_point("point", record["point"])), record["result"]
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             torn = number == len(lines) and isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
             if torn and (line.startswith(beginning) or beginning.startswith(line) or (number > 1 and b"\0" in line)):
                 lines.pop()
@@ -309,7 +309,7 @@ def _point(name: str, point: Mapping[str, Any]) -> dict[str, Any]:
 def _key(point: Mapping[str, Any]) -> str:
     try:
         return _dumps(point, sort_keys=True)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"points held {_checks.shown(point)} ({error}); they must be what JSON can hold") from None
 
 

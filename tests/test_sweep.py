@@ -420,22 +420,12 @@ def test_the_bar_counts_what_was_there_before(tmp_path, threads, capsys):
     assert "2/4" in capsys.readouterr().err
 
 
-def test_points_that_contain_themselves_or_are_too_deep(tmp_path, threads):
-    circle, deep = [], 1
-    circle.append(circle)
-    for _ in range(5000):
-        deep = [deep]
-    for value in (circle, deep):
-        with pytest.raises(ValueError, match=r"points held .* they must be what JSON can hold"):
-            sweep(sweep_points.picky, [{"x": value}], tmp_path / "r.jsonl", executor=threads, progress=False)
-    (tmp_path / "r.jsonl").write_text('{"function": "sweep_points.picky", "point": [1], "result": 1}\n')
-    with pytest.raises(ValueError, match=r"line 1 of .* must be a result of a sweep of"):
-        sweep(sweep_points.picky, [{"x": 1}], tmp_path / "r.jsonl", executor=threads, progress=False)
-
-
 def test_bad_arguments_are_refused(tmp_path, threads):
     file = tmp_path / "r.jsonl"
-
+    file.write_text('{"function": "sweep_points.picky", "point": [1], "result": 1}\n')
+    with pytest.raises(ValueError, match=r"line 1 of .* must be a result of a sweep of"):
+        sweep(sweep_points.picky, [{"x": 1}], file, executor=threads, progress=False)
+    file.unlink()
     with pytest.raises(ValueError, match=r"is a set; points and results must be what JSON can hold"):
         sweep(sweep_points.picky, [{"x": {1}}], file, executor=threads)
     sweep(sweep_points.picky, grid(x=[1]), file, executor=threads, progress=False)
