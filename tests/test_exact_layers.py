@@ -4,9 +4,9 @@ import math
 
 import mpmath as mp
 import numpy as np
-import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from refusals import assert_refused
 from scipy.integrate import solve_ivp
 
 from dlnlib import exact
@@ -19,7 +19,7 @@ def integrate(layers0, s, t, tau=1.0, variance=1.0):
     """The layer equations at rtol 1e-12."""
 
     def velocity(_, a):
-        others = np.array([np.prod(np.delete(a, i)) for i in range(a.size)])
+        others = np.cumprod([1, *a[:-1]]) * np.cumprod([1, *a[:0:-1]])[::-1]
         return others * (s - variance * np.prod(a)) / tau
 
     return solve_ivp(velocity, (0, t[-1]), layers0, "DOP853", t, rtol=1e-12, atol=1e-15).y.T
@@ -44,30 +44,30 @@ def test_unbalanced_mode_in_every_quadrant(a0, b0, s, tau, variance):
     np.testing.assert_allclose(times, t[early], rtol=1e-10, atol=1e-11 * tau)
 
 
-@pytest.mark.parametrize("c", [1e-14, -1e-14, 1e-8, 0.3, -0.3, 50.0])
-def test_unbalanced_mode_to_all_digits_by_the_hyperbolic_solution(c):
+def test_unbalanced_mode_to_all_digits_by_the_hyperbolic_solution():
     """tau dth/dt = 2s - c sinh th, integrated at 50 digits: exact in th, so small c and small b keep all digits."""
-    with mp.workdps(50):
-        a0 = math.sqrt(max(c, 0) + 1e-4)
-        b0 = math.sqrt(max(-c, 0) + 1e-4)
-        a, b, s = mp.mpf(a0), mp.mpf(b0), mp.mpf(1.3)
-        exact_c = a * a - b * b
-        product = (a + b) ** 2
-        for t in (0.1, 1.0, 4.0, 30.0):
-            theta = mp.log(product / abs(exact_c))  # P = |c| exp(th)
-            sign, r = mp.sign(exact_c), mp.sqrt(exact_c**2 + 4 * s * s)
-            slope = abs(exact_c)
+    for c in (1e-14, -1e-14, 1e-8, 0.3, -0.3, 50.0):
+        with mp.workdps(50):
+            a0 = math.sqrt(max(c, 0) + 1e-4)
+            b0 = math.sqrt(max(-c, 0) + 1e-4)
+            a, b, s = mp.mpf(a0), mp.mpf(b0), mp.mpf(1.3)
+            exact_c = a * a - b * b
+            product = (a + b) ** 2
+            for t in (0.1, 1.0, 4.0, 30.0):
+                theta = mp.log(product / abs(exact_c))  # P = |c| exp(th)
+                sign, r = mp.sign(exact_c), mp.sqrt(exact_c**2 + 4 * s * s)
+                slope = abs(exact_c)
 
-            def progress(th, slope=slope, r=r):
-                w = (2 * s * mp.tanh(th / 2) + slope) / r
-                return mp.log((1 + w) / (1 - w)) / r
+                def progress(th, slope=slope, r=r, s=s):
+                    w = (2 * s * mp.tanh(th / 2) + slope) / r
+                    return mp.log((1 + w) / (1 - w)) / r
 
-            w = mp.tanh(r * (mp.mpf(t) + progress(theta)) / 2)
-            later = 2 * mp.atanh((w * r - slope) / (2 * s))
-            large, small = mp.sqrt(slope) * mp.cosh(later / 2), mp.sqrt(slope) * mp.sinh(later / 2)
-            expected = (large, small) if sign > 0 else (small, large)
-            ours = exact.unbalanced_mode(t, 1.3, a0, b0)
-            assert all(abs(x / y - 1) < 1e-13 for x, y in zip(ours, expected, strict=True))
+                w = mp.tanh(r * (mp.mpf(t) + progress(theta)) / 2)
+                later = 2 * mp.atanh((w * r - slope) / (2 * s))
+                large, small = mp.sqrt(slope) * mp.cosh(later / 2), mp.sqrt(slope) * mp.sinh(later / 2)
+                expected = (large, small) if sign > 0 else (small, large)
+                ours = exact.unbalanced_mode(t, 1.3, a0, b0)
+                assert all(abs(x / y - 1) < 1e-13 for x, y in zip(ours, expected, strict=True))
 
 
 SCALES = [-75, -30, 0, 30, 75]
@@ -133,13 +133,12 @@ def test_the_stable_manifold_ends_in_the_saddle():
     assert exact.unbalanced_mode([1.0, math.inf], 2.0, 0, 0)[0].tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("a0", [3.0, -3.0, 1e-75, 1e5, 1e75])
-@pytest.mark.parametrize("b0", [2.0, -2.0, 0.0, 1e-7])
-@pytest.mark.parametrize("t", [1e9, 1e300, math.inf])
-def test_no_overflow_at_late_times(a0, b0, t):
+def test_no_overflow_at_late_times():
+    a0, b0, t = np.meshgrid([3.0, -3.0, 1e-75, 1e5, 1e75], [2.0, -2.0, 0.0, 1e-7], [1e9, 1e300, math.inf])
     a, b = exact.unbalanced_mode(t, 1.7, a0, b0)
-    assert math.isclose(a * b, 1.7, rel_tol=1e-13) and np.sign(a) == np.sign(a0 + b0)
-    assert math.isclose(exact.unbalanced_time(1.7, 1.7, a0, b0), math.inf)
+    np.testing.assert_allclose(a * b, 1.7, rtol=1e-13)
+    np.testing.assert_array_equal(np.sign(a), np.sign(a0 + b0))
+    assert np.isinf(exact.unbalanced_time(1.7, 1.7, a0, b0)).all()
 
 
 @repeatable
@@ -172,53 +171,50 @@ def test_layered_mode_agrees_with_the_closed_forms():
             t = np.linspace(0, 3, 8) * exact.learning_time(0.5 if u0 < 0.5 else (0.6 if u0 < 1 else 1.2), 1, u0, depth)
             product = exact.layered_mode(t, 1, np.full(depth, u0 ** (1 / depth))).prod(axis=-1)
             np.testing.assert_allclose(product, exact.mode_strength(t, 1, u0, depth), rtol=1e-9 if u0 < 1e-3 else 1e-12)
+    s = np.linspace(0.5, 2, 150)  # more modes than are computed at once
+    many = exact.layered_mode(1.3, s, np.full((150, 3), 0.3)).prod(axis=-1)
+    np.testing.assert_allclose(many, exact.mode_strength(1.3, s, 0.027, 3), rtol=1e-12)
     t = np.linspace(0, 6, 8)
     pair = exact.layered_mode(t, 0.9, [-0.5, 0.2])
     np.testing.assert_allclose(pair, np.stack(exact.unbalanced_mode(t, 0.9, -0.5, 0.2), -1), rtol=1e-11)
 
 
-@pytest.mark.parametrize("depth", [300, 1000])
-def test_layered_mode_of_very_many_layers(depth):
-    layers0, t = np.linspace(0.9, 1.1, depth), np.linspace(0, 5, 50) / depth
-    layers = exact.layered_mode(t, 1.0, layers0)
-    np.testing.assert_allclose(layers[-1], integrate(layers0, 1.0, t[[0, -1]])[-1], rtol=1e-9)
+def test_layered_mode_of_very_many_layers():
+    for depth in (300, 1000):
+        layers0, t = np.linspace(0.9, 1.1, depth), np.linspace(0, 5, 50) / depth
+        layers = exact.layered_mode(t, 1.0, layers0)
+        np.testing.assert_allclose(layers[-1], integrate(layers0, 1.0, t[[0, -1]])[-1], rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "layers0",
-    [
-        0.5 + np.random.default_rng(0).random(100),  # the slowest layers near one, the product near 1e-5
-        [0.99] * 600 + [1.42],
-        [-0.01] + [0.99] * 200,
-    ],
-)
-def test_layered_mode_of_many_layers_that_are_not_near_one(layers0):
+def test_layered_mode_of_many_layers_that_are_not_near_one():
     t = np.array([0.0, 0.1, 0.3, 0.45, 1.0])
-    np.testing.assert_allclose(
-        exact.layered_mode(t, 1.0, layers0), integrate(np.asarray(layers0), 1.0, t), rtol=1e-8, atol=1e-10
-    )
+    for layers0 in (
+        0.5 + np.random.default_rng(0).random(100),  # the slowest layers near one, the product near 1e-5
+        np.array([0.99] * 600 + [1.42]),
+        np.array([-0.01] + [0.99] * 200),
+    ):
+        expected = integrate(layers0, 1.0, t)
+        np.testing.assert_allclose(exact.layered_mode(t, 1.0, layers0), expected, rtol=1e-8, atol=1e-10)
 
 
-@pytest.mark.parametrize("layers0", [[0.5, -0.2], [0.1, 0.2, 0.3], [-0.4, 0.5, 0.5, 0.7], [3.0, 2.0, 1.0]])
-@pytest.mark.parametrize("unit", [1e-45, 1e-20, 1e20, 1e45])
-def test_layered_mode_at_every_scale(layers0, unit):
+def test_layered_mode_at_every_scale():
     """Strengths in another unit are the same strengths: a -> c a, s -> c^D s, tau -> c^(2 D - 2) tau."""
-    depth, t = len(layers0), np.array([0.0, 0.5, 3.0, math.inf])
-    expected = unit * exact.layered_mode(t, 1.3, layers0)
-    scaled = exact.layered_mode(t, 1.3 * unit**depth, unit * np.array(layers0), unit ** (2 * depth - 2))
-    np.testing.assert_allclose(scaled, expected, rtol=1e-11)
+    for layers0 in ([0.5, -0.2], [0.1, 0.2, 0.3], [-0.4, 0.5, 0.5, 0.7], [3.0, 2.0, 1.0]):
+        for unit in (1e-45, 1e-20, 1e20, 1e45):
+            depth, t = len(layers0), np.array([0.0, 0.5, 3.0, math.inf])
+            expected = unit * exact.layered_mode(t, 1.3, layers0)
+            scaled = exact.layered_mode(t, 1.3 * unit**depth, unit * np.array(layers0), unit ** (2 * depth - 2))
+            np.testing.assert_allclose(scaled, expected, rtol=1e-11)
 
 
-@pytest.mark.parametrize(
-    ("layers0", "expected"),  # at t = 1, from layers too small to move each other but in their linear growth
-    [
+def test_layered_mode_where_times_or_strengths_are_almost_too_small_for_a_double():
+    """At t = 1, from layers too small to move each other but in their linear growth."""
+    for layers0, expected in (
         ([-1e-64, 1e-20], [1e-20 * math.sinh(1), 1e-20 * math.cosh(1)]),
         ([-1e-70] + [0.02] * 8, [0.02**8] + [0.02] * 8),
         ([-1e-80, 1e-3, 1e-3, 1e-3], [1e-9, 1e-3, 1e-3, 1e-3]),
-    ],
-)
-def test_layered_mode_where_times_or_strengths_are_almost_too_small_for_a_double(layers0, expected):
-    np.testing.assert_allclose(exact.layered_mode(1.0, 1.0, layers0), expected, rtol=1e-12)
+    ):
+        np.testing.assert_allclose(exact.layered_mode(1.0, 1.0, layers0), expected, rtol=1e-12)
 
 
 def test_layered_mode_keeps_the_difference_of_almost_equal_layers():
@@ -238,7 +234,7 @@ def test_layered_mode_that_starts_at_zero_beside_tiny_layers():
 
 @repeatable
 @given(
-    shape=st.sampled_from([((20, 1, 1), (3, 1), (3, 4)), ((5,), (), ()), ((), (4,), (4,)), ((2, 7), (2, 1), (2, 1))]),
+    shape=st.sampled_from([((5, 1, 1), (3, 1), (3, 2)), ((5,), (), ()), ((), (4,), (4,)), ((2, 3), (2, 1), (2, 1))]),
     depth=st.integers(1, 5),
     seed=st.integers(0, 10**6),
 )
@@ -268,28 +264,12 @@ def test_layered_mode_on_saddles_and_stable_manifolds():
     assert exact.layered_mode(np.zeros((2, 0)), 1.0, [1.0, 0.2]).shape == (2, 0, 2)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: exact.unbalanced_mode(1, 0, 1, 1), r"s was 0; it must be greater than zero"),
-        (lambda: exact.unbalanced_mode(-1, 1, 1, 1), r"t was -1"),
-        (lambda: exact.unbalanced_mode(1, 1, math.nan, 1), r"a0 held NaN"),
-        (
-            lambda: exact.layered_mode(1, 1, [1e-8] * 60),
-            r"layers0 were so far from the minimum that no double",
-        ),
-        (lambda: exact.unbalanced_mode(1, 1, 1, "b"), r"b0 was 'b'"),
-        (lambda: exact.unbalanced_mode(1, 1, 1, 1, tau=-1), r"tau was -1"),
+def test_what_is_never_reached_or_fits_nothing_is_refused():
+    assert_refused(
+        (lambda: exact.layered_mode(1, 1, [1e-8] * 60), r"layers0 were so far from the minimum that no double"),
         (lambda: exact.unbalanced_time(2, 1, 0.1, 0.1), r"u was 2; it must lie on the way from 0.01"),
         (lambda: exact.unbalanced_time(0.5, 1, 0.1, -0.1), r"u was 0.5; it must lie on the way from -0.01 .* to 0"),
         (lambda: exact.layered_mode(1, 1, []), r"layers0 had shape \(0,\); its last axis must hold at least one"),
         (lambda: exact.layered_mode(1, 1, 0.5), r"layers0 had shape \(\)"),
         (lambda: exact.layered_mode(np.ones(3), np.ones(2), [1, 1]), r"s had shape \(2,\) and t had shape \(3,\)"),
-        (lambda: exact.layered_mode(1, -1, [1, 1]), r"s was -1"),
-        (lambda: exact.layered_mode(-1, 1, [1, 1]), r"t was -1"),
-        (lambda: exact.layered_mode(1, 1, [1, math.inf]), r"layers0 held NaN or infinity"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
+    )
