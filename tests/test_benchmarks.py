@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -18,6 +20,7 @@ def keys(value):
     )
 
 
+@pytest.mark.slow
 def test_benchmarks_run_and_report_what_the_page_shows(tmp_path):
     command = [sys.executable, ROOT / "benchmarks/run.py", "--quick", "--out", tmp_path / "results.json"]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})

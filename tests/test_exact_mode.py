@@ -13,8 +13,8 @@ from scipy.integrate import solve_ivp
 
 from dlnlib import exact
 
-DEPTHS = [1, 1.3, 2 - 1e-9, 2, 2 + 1e-9, 3, 5, 7.3, 100, 1000, math.inf]
-STARTS = [1e-12, 1e-6, 0.03, 0.6, 1 - 1e-9, 1 + 1e-9, 1.7, 1e6]
+DEPTHS = [1, 1.3, 2 - 1e-9, 2, 2 + 1e-9, 3, 7.3, 1000, math.inf]
+STARTS = [1e-12, 0.03, 1 - 1e-9, 1 + 1e-9, 1.7, 1e6]
 repeatable = settings(derandomize=True, deadline=None, max_examples=20)
 
 
@@ -80,7 +80,7 @@ def test_learning_time_is_the_integral(depth):
 def test_mode_strength_solves_the_equation_also_at_the_end_of_a_long_plateau(depth):
     """To 2e-12, or twice what rounding the arguments does to u: after a long plateau that can be all of its digits."""
     s, tau = 1.7, 0.3
-    for start in STARTS[::2]:
+    for start in (1e-12, 0.03, 1 - 1e-9, 1.7):
         u0 = start * s
         for u in (between(u0, s, 0.3), 0.5 * s if start < 0.4 else s + (u0 - s) * 0.1):
             t = float(time_by_quadrature(u, s, u0, depth, tau))

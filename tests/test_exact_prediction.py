@@ -76,6 +76,7 @@ def test_aligned_tasks_are_forecast_exactly(depth, tau, each, seed):
     np.testing.assert_allclose(halves, s / variances / 2, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_misalignment_is_the_error_to_expect():
     """What the docstring says of 60 random tasks: the largest error of the loss is about the misalignment."""
     rng, ratios = np.random.default_rng(0), []

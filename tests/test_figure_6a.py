@@ -17,9 +17,12 @@ def test_the_file_says_how_it_was_made():
     assert list(POINTS) == list(figure_6a.DEPTHS)[: len(POINTS)]
 
 
-@pytest.mark.parametrize("n_l", POINTS)
-def test_the_winner_is_the_fastest_of_all_that_were_tried(n_l):
-    point = POINTS[n_l]
+def test_the_winner_is_the_fastest_of_all_that_were_tried():
+    for point in POINTS.values():
+        the_winner_is_the_fastest(point)
+
+
+def the_winner_is_the_fastest(point):
     tried = point["tried"]
     rates = [figure_6a.rate_on_sums(index) for index in range(len(tried))]
     np.testing.assert_allclose([run["rate"] for run in tried], rates, rtol=1e-3)

@@ -164,6 +164,7 @@ def test_label_noise_is_that_of_samples_with_new_targets_at_each_step(white):
         np.testing.assert_allclose(covariance, exact_covariance, atol=0.05 * size)
 
 
+@pytest.mark.slow
 def test_mini_batches_follow_the_law_of_the_mean_square():
     """White Gaussian inputs, B of them a step: E|e|^2 is multiplied by 1 - 2 eta + eta^2 (1 + (N + 1)/B)."""
     n, size, eta, steps = 6, 3, 0.15, 12

@@ -29,6 +29,7 @@ def test_theory_loads_neither_torch_nor_what_draws(statement):
     assert "numpy" in modules and not modules & HEAVY and "dlnlib.descent" not in modules
 
 
+@pytest.mark.slow
 def test_rooms_are_loaded_when_they_are_asked_for():
     modules = loaded_by("import dlnlib\nassert 'descent' in dir(dlnlib) and dlnlib.stability.curvature(1, 1, 2)")
     assert {"dlnlib.stability", "dlnlib.exact"} <= modules and "dlnlib.descent" not in modules

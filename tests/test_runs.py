@@ -120,6 +120,7 @@ def test_rows_and_short_forms():
     assert len(repr(wide)) < 100 and len(wide._repr_html_()) < 3000
 
 
+@pytest.mark.slow
 def test_a_history_is_never_held_twice():
     weights = initialization.glorot([50, 100, 50], rng=0)
     task, n = Task(np.eye(50)), 2000
@@ -232,6 +233,7 @@ def test_pretraining_is_ended_by_ctrl_c(monkeypatch):
         pretraining.greedy(Task(np.eye(3)), [3, 2], rng=0)
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_script(tmp_path):
     script = """
 import signal

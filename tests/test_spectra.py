@@ -49,6 +49,7 @@ def test_every_value_of_every_draw_is_counted_once(n):
     assert stored["mean_and_error"]["origin_bin"][0] == pytest.approx(stored["plane"][15][15] / total, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_the_first_moment_of_all_single_matrices_is_drawn_again():
     """It is the mean square of the entries: no singular value is needed, and every seed is."""
     draws = RECORD["figure_6"]["1"]["draws"]
@@ -69,6 +70,7 @@ def test_one_draw_is_among_those_counted():
     assert all(count <= plane[i] for i, count in again["plane"])
 
 
+@pytest.mark.slow
 def test_a_jacobian_is_drawn_again():
     """At gain 0.9 the singular values lie within one decade, and the product can simply be multiplied out."""
     runs = {(run["gain"], run["q"]): run for run in RECORD["figure_7"]}

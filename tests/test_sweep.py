@@ -45,6 +45,7 @@ def test_processes_by_default(tmp_path):
     assert os.getpid() not in {r["process"] for r in results}
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path):
     file, calls = tmp_path / "r.jsonl", tmp_path / "calls"
     command = [sys.executable, HERE / "sweep_points.py", file, calls]
@@ -141,7 +142,7 @@ def test_a_results_file_resumes_whatever_its_end(cut, lost, blanks):
     assert sorted(json.loads(line)["result"] for line in after.splitlines()) == sorted(VALUES)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(garbage=st.sampled_from([b"\n", b"\0", b"\0\0\0\n", b"1,2\n", b"\xc3\n", RESULTS[:20] + b"\n"]), blanks=BLANKS)
 def test_what_no_crash_leaves_is_not_cut_off(garbage, blanks):
     """What a crash leaves, but not at the end; and lines of others, though they are at the end."""
@@ -187,6 +188,7 @@ except sweep.SweepError as error:
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SCRIPTS)
 def test_scripts_and_kernels_need_no_guard(tmp_path, kind):
     file, kept = "script.py", {"no guard, a function of a module": 17}.get(kind, 19 if "kills" in kind else 20)
@@ -283,6 +285,7 @@ def test_few_points_are_on_their_way_at_a_time(tmp_path):
     assert results == list(range(1500)) and Watched.most <= 1000
 
 
+@pytest.mark.slow
 def test_many_tensors_come_through_few_files(tmp_path):
     code = """
 import resource
@@ -314,6 +317,7 @@ with ThreadPoolExecutor(1) as threads:
     return run.stderr
 
 
+@pytest.mark.slow
 def test_functions_of_two_scripts_are_not_one(tmp_path):
     file, up, down = tmp_path / "r.jsonl", "def train(x): return x", "def train(x): return -x"
     script_of(tmp_path, "a.py", up, file, [1, 2])
@@ -400,6 +404,7 @@ def test_points_are_told_apart_by_value_not_by_order(tmp_path, threads):
     assert calls.read_text() == "1\n"
 
 
+@pytest.mark.slow
 def test_a_dask_cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}

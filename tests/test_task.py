@@ -384,7 +384,7 @@ def test_powers_are_a_basis():
 
 @pytest.mark.parametrize("turned", ["as they are", "scores", "any frame"])
 def test_rounding_is_no_direction_however_inputs_are_turned(turned):
-    for scale, seed in itertools.product([1e-100, 1e-8, 1.0, 1e8, 1e100], range(10)):
+    for scale, seed in itertools.product([1e-100, 1.0, 1e8], range(10)):
         rng = np.random.default_rng(seed)
         n, n_in, rank = rng.integers(20, 300), rng.integers(4, 9), rng.integers(1, 4)
         x = scale * rng.standard_normal((n, rank)) @ rng.standard_normal((rank, n_in))
@@ -599,7 +599,7 @@ def test_centring_is_what_the_best_bias_does(drawn, power, seed):
 
 def test_a_constant_column_that_is_centred_here_is_no_direction():
     for size in (1e-9, 1.0, 14.62, 1e6):
-        for seed in range(10):
+        for seed in range(5):
             rng = np.random.default_rng(seed)
             a, b = rng.standard_normal((2, 300)) + 3
             x, y = np.column_stack([a, np.full(300, size), a + size, b]), rng.standard_normal((300, 1))
@@ -708,6 +708,7 @@ def test_moments_pool_as_sums_do():
     assert (white.n_examples, white.trace_yy) == (4, 5.5)
 
 
+@pytest.mark.slow
 def test_parts_may_be_made_on_a_cluster(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     whole = Task.from_samples(*(np.vstack(arrays) for arrays in zip(*map(task_parts.samples, range(6)), strict=True)))
@@ -716,6 +717,7 @@ def test_parts_may_be_made_on_a_cluster(monkeypatch):
         same_task(Task.pool(client.gather(client.map(task_parts.part, range(6)))), whole)
 
 
+@pytest.mark.slow
 def test_parts_may_be_made_in_other_processes():
     whole = Task.from_samples(*(np.vstack(arrays) for arrays in zip(*map(task_parts.samples, range(6)), strict=True)))
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
