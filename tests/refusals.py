@@ -2,20 +2,19 @@
 
 import re
 
-import pytest
 
-
-def refusal(call):
-    """Return the sentence with which a call is refused."""
-    with pytest.raises(ValueError) as raised:
+def refusal(call, of="a bad argument"):
+    """Return the sentence with which a call is refused; `of` says in a failure what was not."""
+    try:
         call()
-    assert raised.type is ValueError
-    return str(raised.value)
+    except Exception as error:
+        assert type(error) is ValueError, f"{of} was answered by {error!r}"
+        return str(error)
+    raise AssertionError(f"{of} was not refused")
 
 
 def assert_refused(*cases):
     """Each call is refused, in words that match the pattern beside it."""
     for call, pattern in cases:
-        print(pattern)  # pytest shows it if the call is not refused
-        sentence = refusal(call)
-        assert re.search(pattern, sentence), sentence
+        sentence = refusal(call, pattern)
+        assert re.search(pattern, sentence), f"{sentence!r} lacks {pattern!r}"

@@ -239,7 +239,7 @@ TABLE = [
     row(RUN.save, file=("run.npz", PATH)),
     row(descent.Run.load, file=(STORED, PATH)),
     row(exact.mode_strength, t=([1.0, 2.0], TIMES), u0=(0.1, POSITIVE), depth=(2, DEPTHS), **ONE_MODE),
-    row(exact.learning_time, u=([0.5, 0.6], [*POSITIVE, 0.05, 3]), u0=(0.1, POSITIVE), depth=(2, DEPTHS), **ONE_MODE),
+    row(exact.learning_time, u=([0.5, 0.6], [*NUMBERS, 0.05, 3]), u0=(0.1, POSITIVE), depth=(2, DEPTHS), **ONE_MODE),
     row(exact.half_time, u0=([0.1, 0.2], [*POSITIVE, 0.5]), depth=(2, DEPTHS), **ONE_MODE),
     row(exact.unbalanced_mode, t=([1.0, 2.0], TIMES), a0=(0.1, NUMBERS), b0=(0.2, NUMBERS), **ONE_MODE),
     row(exact.unbalanced_time, u=([0.5, 0.6], [*NUMBERS, 0.01, 3]), a0=(0.1, NUMBERS), b0=(0.2, NUMBERS), **ONE_MODE),
@@ -424,8 +424,8 @@ def test_a_bad_argument_is_refused_in_one_sentence_that_names_it(function, argum
     open_figures = plt.get_fignums()
     for name, (_, bad_values) in arguments.items():
         for bad in bad_values:
-            print(f"{name} = {bad!r}")
-            sentence = refusal(lambda name=name, bad=bad: function(**good(arguments) | {name: bad}))
+            spoilt = good(arguments) | {name: bad}
+            sentence = refusal(lambda spoilt=spoilt: function(**spoilt), f"{name} = {bad!r}")
             assert re.fullmatch(rf"(?=.*\b{CALLED.get(name, name)}\b).+; .+", sentence), sentence
     assert list(empty_folder.iterdir()) == [] and plt.get_fignums() == open_figures
 
@@ -542,11 +542,10 @@ def test_harmed_moments_are_refused(tmp_path, monkeypatch):
     file = tmp_path / "mnist-test.npz"
     content = file.read_bytes()
     for kind, harm in HARMS.items():
-        print(kind)
         file.rmdir() if file.is_dir() else file.unlink(missing_ok=True)
         file.write_bytes(content)
         harm(file)
-        sentence = refusal(lambda: datasets.mnist("test"))
+        sentence = refusal(lambda: datasets.mnist("test"), kind)
         assert re.fullmatch(r".*mnist-test\.npz (could not be|held other moments).*; it must be the file .*", sentence)
     file.rmdir() if file.is_dir() else file.unlink()
     file.write_bytes(content)

@@ -90,8 +90,7 @@ def test_all_that_is_bad_is_refused_in_one_sentence_that_names_it(kind):
     check, bad_values = REFUSED[kind]
     name = CALLED.get(kind.partition(",")[0], "it")
     for bad in bad_values:
-        print(repr(bad))
-        sentence = refusal(lambda bad=bad: check(bad))
+        sentence = refusal(lambda bad=bad: check(bad), repr(bad))
         words = sentence.partition(" had ")[0].partition(" was ")[0].partition(" held ")[0]
         assert "\n" not in sentence and "; " in sentence and len(sentence) < 300
         assert any(part in words for part in name.split("|")), sentence

@@ -198,8 +198,8 @@ def test_many_unequal_layers_follow_their_equations(layers, s, t, copies, power,
     assume(np.all((np.abs(a0) == 0) | (np.abs(a0) > 1e-3)))
 
     def flow(_, a):
-        gaps = s - variance * np.prod(a)
-        return np.array([np.prod(np.delete(a, i)) * gaps for i in range(len(a))])
+        others = np.cumprod([1, *a[:-1]]) * np.cumprod([1, *a[:0:-1]])[::-1]
+        return others * (s - variance * np.prod(a))
 
     grown = scipy.integrate.solve_ivp(flow, (0, t), a0, method="LSODA", rtol=1e-10, atol=1e-12)
     assume(grown.success)
@@ -711,10 +711,9 @@ def core():
 def test_every_function_of_the_core_has_an_oracle():
     covered = {unbound(key): test for key, test in COVERED.items()}
     for function in sorted({*core()}, key=lambda function: function.__qualname__):
-        print(function.__qualname__)
         module, name = covered[function].split(".")
         test = getattr(importlib.import_module(module), name)
-        assert test.is_hypothesis_test and function.__name__ in used(test.hypothesis.inner_test.__code__)
+        assert test.is_hypothesis_test and function.__name__ in used(test.hypothesis.inner_test.__code__), function
 
 
 def used(code):
