@@ -95,6 +95,7 @@ def test_mnist_least_squares_floor():
     assert round(50_000 * float(task.loss(task.least_squares_map)), 2) == 9855.52
 
 
+@pytest.mark.slow
 def test_mnist_pixels_have_exact_rank_711():
     prime = 2**31 - 1
     known = np.arange(6).reshape(3, 2) @ np.arange(10).reshape(2, 5)

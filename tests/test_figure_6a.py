@@ -35,7 +35,7 @@ def the_winner_is_the_fastest(point):
     assert len(tried) == max(20, point["index"] + 2)
 
 
-@pytest.mark.parametrize("n_l", [3, 5, 8, 10])
+@pytest.mark.parametrize("n_l", [3, 5, *(pytest.param(n_l, marks=pytest.mark.slow) for n_l in (8, 10))])
 def test_stored_points_are_reproduced_at_full_width(n_l):
     point = POINTS[n_l]
     assert figure_6a.learn(n_l, point["index"], cap=60) == {"steps": point["steps"], "diverged_at": None}
@@ -49,6 +49,7 @@ def test_rates_that_diverged_do_so_again():
         assert again["diverged_at"] is not None
 
 
+@pytest.mark.slow
 def test_single_precision_takes_the_same_steps():
     point = POINTS[8]
     assert figure_6a.learn(8, point["index"], cap=60, single=True)["steps"] == point["steps"]

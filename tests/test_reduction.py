@@ -168,7 +168,7 @@ def test_the_tolerance_is_relative_to_the_layer(unit):
     assert reduce(task, start, tolerance=1e-10).widths == [1, 1, 1]
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(
     ends=st.tuples(st.integers(1, 12), st.integers(1, 12)),
     hidden=st.lists(st.integers(1, 20), max_size=4),

@@ -62,6 +62,7 @@ def test_the_first_moment_of_all_single_matrices_is_drawn_again():
     np.testing.assert_allclose(RECORD["figure_6"]["1"]["mean_and_error"]["moment_1"], again, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_one_draw_is_among_those_counted():
     again = figure_6.spectrum(1, 0)
     for name in ("sigma", "log10_sigma", "log10_modulus"):

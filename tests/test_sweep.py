@@ -370,6 +370,7 @@ def test_a_failing_point_is_named_and_takes_no_other_down(tmp_path, threads):
     assert sweep(sweep_points.picky, grid(x=[4, 1]), file, executor=threads, progress=False) == [4, 1]
 
 
+@pytest.mark.slow
 def test_a_point_that_kills_its_process_fails_alone(tmp_path):
     file = tmp_path / "r.jsonl"
     with pytest.raises(SweepError, match=r'1 of 5 points failed.*\n{"x": 2}: TerminatedWorkerError') as raised:

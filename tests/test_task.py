@@ -400,6 +400,7 @@ def test_rounding_is_no_direction_however_inputs_are_turned(turned):
             agrees_with_itself(Task.from_samples(x.astype(np.float32), y), rank, floor, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", ["principal components", "any frame"])
 def test_mnist_has_rank_711_and_its_floor_however_it_is_turned(turn):
     raw = datasets.mnist()
