@@ -108,7 +108,7 @@ def test_white_tasks_train_as_on_white_samples():
 
 @pytest.mark.parametrize("inputs", ["white", "unequal", "rank-deficient", "whitened"])
 def test_a_goal_is_reached_at_the_same_step_in_any_precision(inputs):
-    for depth, seed in itertools.product([1, 2], range(3)):
+    for depth, seed in itertools.product([1, 2], range(2)):
         rng = np.random.default_rng(seed)
         frames = [np.linalg.qr(rng.standard_normal((n, 4))).Q for n in (6, 5)]
         w = frames[1] * [8.0, 6.0, 4.0, 2.0] @ frames[0].T

@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from dlnlib import exact
 
-repeatable = settings(derandomize=True, deadline=None, max_examples=40)
+repeatable = settings(derandomize=True, deadline=None, max_examples=25)
 strength = st.floats(-3, 3).map(lambda x: round(x, 3))
 
 

@@ -141,7 +141,7 @@ def test_a_mode_takes_the_time_that_quadrature_says(depth, start, logit, s, tau,
 
 
 @covers(exact.half_time)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(depth=DEPTH, start=st.floats(-12, -0.31), s=SCALE, tau=SCALE, variance=SCALE)
 def test_half_of_a_mode_takes_the_time_that_quadrature_says(depth, start, s, tau, variance):
     assume(1e-100 < s / variance < 1e100)
@@ -268,7 +268,7 @@ def test_the_hessian_is_that_of_autograd(n_out, n_in, hidden, scale, seed):
 
 
 @covers(exact.critical_families, exact.critical_point)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(n_out=SIZE, n_in=SIZE, hidden=SIZE, scale=st.sampled_from([1e-50, 1.0, 1e50]), seed=SEED)
 def test_critical_families_are_those_of_autograd(n_out, n_in, hidden, scale, seed):
     rng = np.random.default_rng(seed)
@@ -429,7 +429,7 @@ def test_the_minimum_holds_up_to_the_largest_stable_rate_and_no_further(depth, s
 
 
 @covers(stability.steps_to_learn)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(depth=DEPTH, start=st.floats(-12, -0.1), logit=st.floats(-5, 20), s=SCALE, fraction=st.floats(0.01, 0.9))
 def test_steps_are_times_in_units_of_the_best_rate(depth, start, logit, s, fraction):
     x0, x = 10.0**start, 1 / (1 + math.exp(-logit))
