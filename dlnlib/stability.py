@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from dlnlib._checks import Array, at_least, broadcasting, on_the_way, positive, unwrap
 from dlnlib.exact import learning_time
 
+__all__ = ["best_learning_rate", "curvature", "largest_stable_rate", "steps_to_learn"]
+
 
 def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | float, Array | float]:
     r"""Return the Hessian's eigenvalues for one mode whose D layers are equal: along these layers and across them.
