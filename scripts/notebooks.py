@@ -90,12 +90,13 @@ def _write(notebook: NotebookNode, path: Path) -> None:
 
 
 def normalise(notebook: NotebookNode) -> None:
-    """Drop everything but source, tags and text outputs; number the cells."""
+    """Drop everything but source, tags, captions and text outputs; number the cells."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata = {"kernelspec": kernel}
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number:03d}"
-        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        # Tags, and the captions and alternative texts of figures
+        cell.metadata = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
         if cell.cell_type == "code":
             cell.outputs = _merge_streams(cell.outputs)
         for output in cell.get("outputs", []):
