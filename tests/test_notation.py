@@ -139,10 +139,15 @@ def test_nothing_is_listed_in_vain():
         assert [name for row in TABLE.get(TITLES[page], []) for name in row if name not in used(page)] == []
 
 
-def test_every_row_says_what_a_symbol_means():
+def test_every_row_says_what_a_symbol_means_and_names_what_exists():
     text = (ROOT / "chapters/notation.md").read_text(encoding="utf-8")
     rows = [row.split("|")[1:-1] for row in re.findall(r"^\| \$.*$", text, re.MULTILINE)]
     assert len(rows) > 100 and [row for row in rows if len(row) != 4 or not row[1].strip()] == []
+    library = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "dlnlib").rglob("*.py"))
+    words = {
+        word for row in rows for code in re.findall(r"`(.+?)`", row[3]) for word in re.findall(r"\w{2,}", code)
+    }
+    assert sorted(words - set(re.findall(r"\w+", library))) == []
 
 
 def test_references_and_citations_agree():
