@@ -4,7 +4,6 @@ A symbol is a letter, Latin or Greek, with its accent or its style if it has one
 a subscript (`u_f`, `\Sigma_{xx}`) is a symbol of its own only where Notation lists it so; elsewhere the letters of the
 subscript are symbols themselves: they count something. Words (`\mathrm`, `\text`) are none, nor is the dot of a time
 derivative. What stands between dollars in the text is looked at, not the lettering of figures.
-
 """
 
 import re
@@ -144,9 +143,7 @@ def test_every_row_says_what_a_symbol_means_and_names_what_exists():
     rows = [row.split("|")[1:-1] for row in re.findall(r"^\| \$.*$", text, re.MULTILINE)]
     assert len(rows) > 100 and [row for row in rows if len(row) != 4 or not row[1].strip()] == []
     library = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "dlnlib").rglob("*.py"))
-    words = {
-        word for row in rows for code in re.findall(r"`(.+?)`", row[3]) for word in re.findall(r"\w{2,}", code)
-    }
+    words = {word for row in rows for code in re.findall(r"`(.+?)`", row[3]) for word in re.findall(r"\w{2,}", code)}
     assert sorted(words - set(re.findall(r"\w+", library))) == []
 
 
