@@ -18,11 +18,11 @@ def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | flo
 
     The loss is (s - a_1 a_2 ... a_D)^2 / 2. Where every a_l is a = u^(1/D), its Hessian has the eigenvalue
 
-    .. math:: \lambda_\parallel = (2D - 1) a^{2D - 2} - (D - 1) s\, a^{D - 2}
+    .. math:: h_\parallel = (2D - 1) a^{2D - 2} - (D - 1) s\, a^{D - 2}
 
     once, along (1, ..., 1), the direction in which equal layers move, and
 
-    .. math:: \lambda_\perp = a^{D - 2} (s - a^D)
+    .. math:: h_\perp = a^{D - 2} (s - a^D)
 
     D - 1 times, across it.
 
