@@ -2,11 +2,12 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+TEST := $(RUN) -m pytest --numprocesses auto --dist loadfile --hypothesis-seed=1
 
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test lab notebooks slides pdf bench lock lowest mutants faults clean
+.PHONY: help book lint quick test lab notebooks slides pdf bench lock lowest mutants faults clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,11 +15,16 @@ help: ## say what each target does
 book: $(INSTALLED) ## build the book as HTML (installs what it needs into .venv first)
 	@$(RUN) scripts/build_book.py
 
-test: book ## run everything: unit tests, doctests, every notebook, the built pages
+lint: $(INSTALLED)
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
-	@$(RUN) -m pytest --numprocesses auto --dist loadfile --hypothesis-seed=1
+
+quick: lint ## check a change in less than a minute: style, types, the fast tests
+	@$(TEST) -o addopts='--doctest-modules --strict-markers' -m 'not slow' tests dlnlib
+
+test: book lint ## run everything: unit tests, doctests, every notebook, the built pages; or one chapter (CHAPTER=plateaus)
+	@$(TEST) -p tests.replay $(if $(CHAPTER),chapters/$(CHAPTER).ipynb tests/test_book.py -k $(CHAPTER))
 
 lab: $(INSTALLED) ## open the chapters in JupyterLab
 	@$(RUN) -m jupyterlab chapters
@@ -53,6 +59,7 @@ mutants: $(INSTALLED) ## break the core in thousands of small ways, list the bre
 	@$(RUN) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
 	@$(RUN) audits/mutants.py run
 	@$(RUN) audits/mutants.py results
+	@$(RUN) audits/mutants.py score
 
 faults: $(INSTALLED) ## plant ten slips for each chapter, one at a time, and ask which its cells catch (half an hour or more)
 	@$(RUN) audits/faults.py $(CHAPTERS)

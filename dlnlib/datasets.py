@@ -22,6 +22,21 @@ from numpy.typing import ArrayLike, NDArray
 from dlnlib._checks import Array, finite, generator, one_of, path, positive_int, real, shown
 from dlnlib.task import Task
 
+__all__ = [
+    "SPLITS",
+    "STORED",
+    "diffuse",
+    "fashion_mnist",
+    "from_images",
+    "hierarchy",
+    "mnist",
+    "mnist_images",
+    "read_idx",
+    "stored",
+    "teacher",
+    "with_constant",
+]
+
 SPLITS = ("train", "validation", "test")
 STORED = ("figure_6a", "spectra")
 
