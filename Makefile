@@ -2,11 +2,12 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+TEST := $(RUN) -m pytest --numprocesses auto --dist loadfile --hypothesis-seed=1
 
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test lab notebooks slides pdf bench lock lowest mutants faults clean
+.PHONY: help book lint quick test lab notebooks slides pdf bench lock lowest mutants faults clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,11 +15,16 @@ help: ## say what each target does
 book: $(INSTALLED) ## build the book as HTML (installs what it needs into .venv first)
 	@$(RUN) scripts/build_book.py
 
-test: book ## run everything: unit tests, doctests, every notebook, the built pages
+lint: $(INSTALLED)
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
-	@$(RUN) -m pytest --numprocesses auto --dist loadfile --hypothesis-seed=1
+
+quick: lint ## check a change in less than a minute: style, types, the fast tests
+	@$(TEST) -o addopts='--doctest-modules --strict-markers' -m 'not slow' tests dlnlib
+
+test: book lint ## run everything: unit tests, doctests, every notebook, the built pages; or one chapter (CHAPTER=plateaus)
+	@$(TEST) -p tests.replay $(if $(CHAPTER),chapters/$(CHAPTER).ipynb tests/test_book.py -k $(CHAPTER))
 
 lab: $(INSTALLED) ## open the chapters in JupyterLab
 	@$(RUN) -m jupyterlab chapters
@@ -44,18 +50,19 @@ lock: ## pin every package that requirements.txt draws in, as it is found now, i
 
 lowest: ## run the unit tests with the oldest packages that pyproject.toml allows
 	@rm -rf _build/lowest && $(PYTHON) -m venv _build/lowest
-	@$(PYTHON) scripts/lowest.py > _build/lowest/requirements.txt
+	@$(PYTHON) audits/lowest.py > _build/lowest/requirements.txt
 	@_build/lowest/bin/python -m pip install --quiet --disable-pip-version-check --requirement _build/lowest/requirements.txt
 	@PYTHONPATH=$(CURDIR) _build/lowest/bin/python -m pytest -p no:cacheprovider -o addopts=--doctest-modules \
 	    --ignore-glob='tests/test_b[eou]*' --ignore=tests/test_front_figure.py tests dlnlib
 
 mutants: $(INSTALLED) ## break the core in thousands of small ways, list the breaks that no unit test sees (an hour or more; resumes)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
-	@$(RUN) scripts/mutants.py run
-	@$(RUN) scripts/mutants.py results
+	@$(RUN) audits/mutants.py run
+	@$(RUN) audits/mutants.py results
+	@$(RUN) audits/mutants.py score
 
 faults: $(INSTALLED) ## plant ten slips for each chapter, one at a time, and ask which its cells catch (half an hour or more)
-	@$(RUN) scripts/faults.py $(CHAPTERS)
+	@$(RUN) audits/faults.py $(CHAPTERS)
 
 clean: ## remove everything that was built or installed
 	rm -rf _build $(VENV) web/node_modules mutants dlnlib.egg-info .pytest_cache .ruff_cache chapters/.ruff_cache .mypy_cache .hypothesis

@@ -351,7 +351,7 @@ def figure_4(sizes: Sizes) -> dict[str, Any]:
 
 
 def race(sizes: Sizes) -> dict[str, float]:
-    """The fastest of twenty learning rates against that rate alone."""
+    """The fastest of twenty learning rates, found by a race, or by trying one rate after another as far as it goes."""
     task = datasets.mnist().whitened()
     n_l = sizes.layers_of_neurons[-1]
     small = reduction.reduce(
@@ -359,13 +359,23 @@ def race(sizes: Sizes) -> dict[str, float]:
     )
     options = {"steps": 2000, "record_every": 2000, "stop_below": THRESHOLD}
     won = descent.gradient_descent(small.task, small.weights, RATES, race=True, **options)
-    best = RATES[np.argmin(won.reached_at)]
+    best, last = RATES[np.argmin(won.reached_at)], int(won.reached_at.min())
+
+    def one_by_one() -> None:
+        for rate in RATES:
+            descent.gradient_descent(small.task, small.weights, rate, **options | {"steps": last})
+
     times = take_turns(
         sizes.turns,
         race=lambda: descent.gradient_descent(small.task, small.weights, RATES, race=True, **options),
         alone=lambda: descent.gradient_descent(small.task, small.weights, best, **options),
+        one_by_one=one_by_one,
     )
-    return {"rates": len(RATES), "race over the fastest alone": times["race"] / times["alone"]}
+    return {
+        "rates": len(RATES),
+        "race over the fastest alone": times["race"] / times["alone"],
+        "times faster than one after another": times["one_by_one"] / times["race"],
+    }
 
 
 def growth(sizes: Sizes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The book's data sets, as the moments that a linear network learns from; and its results that took hours.
 
 MNIST and Fashion-MNIST ship with the package as exact integer sums over their pixels (0 to 255), made from the
-original files by ``python -m dlnlib.moments NAME FOLDER``; and MNIST's first images as such. Your own images come in
+original files by ``makers/moments.py``; and MNIST's first images as such. Your own images come in
 by `from_images`, other samples by `Task.from_samples` and `Task.from_batches`.
 """
 
@@ -21,6 +21,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnlib._checks import Array, finite, generator, one_of, path, positive_int, real, shown
 from dlnlib.task import Task
+
+__all__ = [
+    "SPLITS",
+    "STORED",
+    "diffuse",
+    "fashion_mnist",
+    "from_images",
+    "hierarchy",
+    "mnist",
+    "mnist_images",
+    "read_idx",
+    "stored",
+    "teacher",
+    "with_constant",
+]
 
 SPLITS = ("train", "validation", "test")
 STORED = ("figure_6a", "spectra")
@@ -381,8 +396,8 @@ def stored(name: str) -> dict[str, Any]:
     Parameters
     ----------
     name : {"figure_6a", "spectra"}
-        Learning times from Glorot's start, by ``scripts/figure_6a.py``; or spectra of products of random matrices,
-        by ``scripts/figure_6.py``.
+        Learning times from Glorot's start, by ``makers/figure_6a.py``; or spectra of products of random matrices,
+        by ``makers/figure_6.py``.
 
     Returns
     -------
@@ -397,7 +412,7 @@ def stored(name: str) -> dict[str, Any]:
     Examples
     --------
     >>> stored("spectra")["command"]
-    'python scripts/figure_6.py'
+    'python makers/figure_6.py'
     """
     file = _SHIPPED / f"{one_of('name', name, STORED)}.json"
     try:

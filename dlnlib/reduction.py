@@ -146,7 +146,8 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
 
     References
     ----------
-    The book's chapter "Infinite depth" has the theorem and its proof; we know of no statement in print.
+    Yaras, Wang, Hu, Zhu, Balzano & Qu (2023) for orthogonal starts; the book's chapter "Infinite depth" has the
+    theorem for any start and task, and its proof.
 
     Examples
     --------

@@ -10,17 +10,19 @@ from numpy.typing import ArrayLike
 from dlnlib._checks import Array, at_least, broadcasting, on_the_way, positive, unwrap
 from dlnlib.exact import learning_time
 
+__all__ = ["best_learning_rate", "curvature", "largest_stable_rate", "steps_to_learn"]
+
 
 def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | float, Array | float]:
     r"""Return the Hessian's eigenvalues for one mode whose D layers are equal: along these layers and across them.
 
     The loss is (s - a_1 a_2 ... a_D)^2 / 2. Where every a_l is a = u^(1/D), its Hessian has the eigenvalue
 
-    .. math:: \lambda_\parallel = (2D - 1) a^{2D - 2} - (D - 1) s\, a^{D - 2}
+    .. math:: h_\parallel = (2D - 1) a^{2D - 2} - (D - 1) s\, a^{D - 2}
 
     once, along (1, ..., 1), the direction in which equal layers move, and
 
-    .. math:: \lambda_\perp = a^{D - 2} (s - a^D)
+    .. math:: h_\perp = a^{D - 2} (s - a^D)
 
     D - 1 times, across it.
 

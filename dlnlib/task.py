@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 
 from dlnlib._checks import Array, each, finite, instance, positive_int, shown, squarable, table
 
+__all__ = ["ROUNDING", "Modes", "Task", "Whitening"]
+
 # What is below this share of the largest is rounding: a hundred times more than was ever seen of it, and on MNIST's
 # moments, in every frame of its inputs, less than half of the smallest direction that is there.
 ROUNDING = 100 * float(np.finfo(np.float64).eps)

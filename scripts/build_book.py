@@ -1,7 +1,8 @@
 """Build the book: `make book` calls this in the project's environment.
 
-What Jupyter Book leaves to its caller: code that changed makes executed notebooks stale; an interrupted or failed
-build must not be taken for a finished one; two builds must not write at once; and a failure ends with its reason.
+What Jupyter Book leaves to its caller: notebooks run side by side, and only if their code, or a module that they
+import, changed; an interrupted or failed build must not be taken for a finished one; two builds must not write at
+once; and a failure ends with its reason.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -33,6 +36,9 @@ def main() -> int:
         discard_stale()
         UNFINISHED.touch()
         make_wheel()
+        if failures := notebooks.execute_stale(sorted((ROOT / "chapters").glob("*.ipynb"))):
+            print("\nThe build failed: " + "\n".join(failures))
+            return 1
         status = run_jupyter_book(lock.fileno())
         if status == 0:
             UNFINISHED.unlink()
@@ -67,24 +73,13 @@ def fetch_scripts() -> None:
 
 def discard_stale() -> None:
     """Remove what an earlier build left if it did not finish or was made by other code."""
-    core = [
-        *(ROOT / "dlnlib").rglob("*.py"),
-        *(ROOT / "dlnlib/data").iterdir(),
-        *ROOT.glob("*.txt"),
-        ROOT / "scripts/front_figure.py",
-        *(ROOT / "benchmarks").glob("*.json"),
-    ]
-    house = [
-        ROOT / "_config.yml",
-        ROOT / "_toc.yml",
-        *(ROOT / "web").glob("*.*"),
-        *(ROOT / "web/static").iterdir(),
-    ]
+    core = [*(ROOT / "dlnlib").rglob("*.py"), *(ROOT / "dlnlib/data").iterdir(), *ROOT.glob("*.txt")]
+    house = [*ROOT.glob("_*.yml"), *(ROOT / "web").glob("*.*"), *(ROOT / "web/static").iterdir()]
+    house += [*(ROOT / "makers").glob("*.py"), *(ROOT / "benchmarks").glob("*.json")]
     core_changed = _stamp_differs(BUILD / "core.sha256", core)
     house_changed = _stamp_differs(BUILD / "house.sha256", house)
     if core_changed:
-        for folder in (BUILD / ".jupyter_cache", WHEEL):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(WHEEL, ignore_errors=True)
     if core_changed or house_changed or UNFINISHED.exists():
         for folder in (HTML, BUILD / ".doctrees", BUILD / "web_static"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -146,17 +141,8 @@ def run_jupyter_book(lock: int) -> int:
 
 
 def explain(log: str) -> str:
-    """Say in a few lines why a build failed: the cell and its error, or the warnings."""
+    """Say in a few lines why a build failed: the warnings, or where all is said."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", log)
-    cell = re.search(
-        r"CellExecutionError: An error occurred while executing the following cell:\n(.*?)\n\n\nThe above",
-        log,
-        re.DOTALL,
-    )
-    notebook = re.search(r"ExecutionError: (\S+\.ipynb)", log)
-    if cell and notebook:
-        shown = re.sub(r"\n\n+", "\n", cell[1])
-        return f"The build failed: a cell of {notebook[1]} failed.\n{shown}"
     warnings = list(dict.fromkeys(line for line in log.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL):", line)))
     if warnings:
         return "The build failed: warnings are errors here.\n" + "\n".join(warnings)

@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from dlnlib import moments
+import moments
 
 
 @pytest.fixture

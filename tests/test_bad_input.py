@@ -36,7 +36,6 @@ from dlnlib import (
     initialization,
     isometry,
     meanfield,
-    moments,
     networks,
     pretraining,
     reduction,
@@ -369,12 +368,6 @@ TABLE = [
         slope=(lambda x: 1 - np.tanh(x) ** 2, ["tanh", 1.0, np.tanh, np.cos]),
     ),
     row(
-        moments.build_moments,
-        name=("mnist", [None, 0, "cifar", ["mnist"]]),
-        folder=("originals", [*PATH, "nowhere"]),
-        out=("out", PATH),
-    ),
-    row(
         sweep.sweep,
         function=(picky, [*NOT_A_FUNCTION, lambda x: x]),
         points=([], [*NOT_A_LIST, {"x": 1}, "x", [{1: 1}], [{"x": {1}}], [{"x": 1j}], [{"x": {(1, 2): 3}}]]),
@@ -453,12 +446,10 @@ def test_a_bad_argument_is_refused_in_one_sentence_that_names_it(function, argum
 
 
 @EACH_ROW
-def test_the_good_arguments_are_not_refused(function, arguments, request, tmp_path, monkeypatch):
+def test_the_good_arguments_are_not_refused(function, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if function is datasets.read_idx:
         (tmp_path / "labels").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]))
-    if function is moments.build_moments:
-        request.getfixturevalue("small_mnist")
     with plt.rc_context():
         function(**good(arguments))
 
@@ -650,21 +641,6 @@ def test_a_sweep_that_cannot_write_on_keeps_what_is_whole(tmp_path, monkeypatch)
         assert all(json.loads(line)["function"] for line in (tmp_path / "r.jsonl").read_text().splitlines())
         assert sweep.sweep(picky, executor=threads, **arguments) == [1, 3, 4, 5]
     assert [path.name for path in tmp_path.iterdir()] == ["r.jsonl"]
-
-
-def test_a_builder_that_cannot_write_on_leaves_no_part_of_a_file(small_mnist, tmp_path, monkeypatch):
-    def full_disk(file, **_):
-        file.write(b"half a file")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(np, "savez_compressed", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        moments.build_moments("mnist", small_mnist[0], tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
-    (tmp_path / "file").write_text("precious")
-    with pytest.raises(OSError, match="file"):
-        moments.build_moments("mnist", small_mnist[0], tmp_path / "file")
-    assert (tmp_path / "file").read_text() == "precious"
 
 
 def test_what_no_data_decide_is_refused_or_zero():

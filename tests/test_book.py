@@ -18,6 +18,8 @@ from nbclient import NotebookClient
 from playwright.sync_api import Error, Page, sync_playwright
 from pypdf import PdfReader
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
@@ -115,7 +117,9 @@ def browser():
         try:
             chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         except Error:
-            pytest.skip("there is no Chromium here, so the built pages were not opened in a browser")
+            pytest.fail(
+                "there is no Chromium to open the built pages; `.venv/bin/playwright install chromium` fetches one"
+            )
         yield chromium
         chromium.close()
 

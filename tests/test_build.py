@@ -11,13 +11,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
 def book(tmp_path):
     """A book of two pages in a house like ours."""
-    for part in ("scripts", "web"):
+    for part in ("scripts", "web", "makers"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("node_modules"))
     installed = ROOT / "web/node_modules/.installed"
     if installed.is_file() and installed.read_bytes() == (ROOT / "web/package-lock.json").read_bytes():
@@ -45,6 +47,12 @@ def start(book: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=book, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
+def executed_by(book: Path) -> list[str]:
+    status, lines = build(book)
+    assert status == 0, lines
+    return re.findall(r"^Executing (\w+).ipynb$", "\n".join(lines), re.MULTILINE)
+
+
 def build(book: Path) -> tuple[int, list[str]]:
     with start(book) as process:
         printed, _ = process.communicate(timeout=600)
@@ -56,20 +64,30 @@ def test_a_good_book_builds_and_a_second_build_executes_nothing(book):
     assert status == 0, lines
     page = Path(lines[-1].removeprefix("The book is built. Open "))
     assert page == book / "_build/html/index.html" and page.is_file()
-    assert "2" in (book / "_build/html/chapters/one.html").read_text()
-    assert any("Executing notebook" in line for line in lines)
+    assert ">2" in (book / "_build/html/chapters/one.html").read_text()
+    assert any("Executing one.ipynb" in line for line in lines)
 
     (book / "intro.md").write_text("# Home, again\n\n{doc}`chapters/one`\n")
+    write_chapter(book, "print(1 + 1)", "# Another text")
     status, lines = build(book)
     assert status == 0
-    assert not any("Executing notebook" in line for line in lines)
+    assert not any("Executing" in line for line in lines)
     assert "Home, again" in (book / "_build/html/intro.html").read_text()
+    assert "Another text" in (book / "_build/html/chapters/one.html").read_text()
 
-    # Other code under the notebooks makes what they printed stale.
-    (book / "dlnlib/new.py").write_text("")
-    status, lines = build(book)
-    assert status == 0
-    assert any("Executing notebook" in line for line in lines)
+
+def test_a_changed_module_makes_stale_what_imports_it_and_nothing_else(book):
+    (book / "dlnlib/__init__.py").write_text('"""`room`"""\n__version__ = "1"\n__all__ = ["room"]\n')
+    for name, code in {"room": "from dlnlib import _wall", "_wall": "height = 2", "other": ""}.items():
+        (book / f"dlnlib/{name}.py").write_text(code)
+    code = "import sys; sys.path.insert(0, '..')\nfrom dlnlib import room\nprint(room._wall.height)"
+    write_chapter(book, code)
+    assert executed_by(book) == ["one"]
+    (book / "dlnlib/other.py").write_text("1")
+    assert executed_by(book) == []
+    (book / "dlnlib/_wall.py").write_text("height = 3")
+    assert executed_by(book) == ["one"]
+    assert ">3" in (book / "_build/html/chapters/one.html").read_text()
 
 
 def test_pages_link_the_repository_if_told_which(book, monkeypatch):
@@ -97,26 +115,25 @@ def test_without_npm_pages_load_the_same_mathjax_from_elsewhere(book, monkeypatc
     assert '"displayOverflow": "linebreak"' in text and "vendor" not in text
 
 
-@pytest.mark.parametrize(
-    ("code", "text", "named"),
-    [
-        ("import math\nmath.sqrt(-1)", "# One", ["one.ipynb", "math.sqrt(-1)", "ValueError"]),
-        ("import warnings\nwarnings.warn('beware')", "# One", ["one.ipynb", "stderr was found", "cell 2"]),
-        ("1", "# One\n\n{doc}`two`", ["one.ipynb", "two"]),
-        ("1", "# One\n\n[there](#nowhere)", ["one.ipynb", "nowhere"]),
-        ("1", "# One\n\n![picture](missing.png)", ["one.ipynb", "missing.png"]),
-        ("1", "# One\n\n{cite:p}`nobody`", ["one.ipynb", "nobody"]),
-    ],
-    ids=["failing cell", "warning in a cell", "broken link", "broken anchor", "missing picture", "unknown reference"],
-)
-def test_a_bad_book_fails_and_says_why_last(book, code, text, named):
-    write_chapter(book, code, text)
-    status, lines = build(book)
-    assert status != 0
-    last = "\n".join(lines[-16:])
-    assert [name for name in named if name not in last] == []
+BAD = {
+    "failing cell": ("import math\nmath.sqrt(-1)", "# One", ["one.ipynb", "math.sqrt(-1)", "ValueError"]),
+    "warning in a cell": ("import warnings\nwarnings.warn('beware')", "# One", ["stderr was found", "cell 2"]),
+    "broken link": ("1", "# One\n\n{doc}`two`", ["two"]),
+    "broken anchor": ("1", "# One\n\n[there](#nowhere)", ["nowhere"]),
+    "missing picture": ("1", "# One\n\n![picture](missing.png)", ["missing.png"]),
+    "unknown reference": ("1", "# One\n\n{cite:p}`nobody`", ["nobody"]),
+}
 
-    # And the next build, of a mended book, does not suffer from it.
+
+def test_a_bad_book_fails_and_says_why_last_and_the_next_does_not_suffer(book):
+    for fault, (code, text, named) in BAD.items():
+        write_chapter(book, code, text)
+        status, lines = build(book)
+        last = "\n".join(lines[-16:])
+        assert status != 0, fault
+        assert [name for name in ["one.ipynb", *named] if name not in last] == [], fault
+        if fault == "failing cell":
+            assert not any("Jupyter-Book" in line for line in lines)  # no page is made of a chapter that failed
     write_chapter(book, "print(2)")
     assert build(book)[0] == 0
 
@@ -132,7 +149,7 @@ def test_a_build_that_was_killed_does_not_break_the_next(book):
     write_chapter(book, "import time\ntime.sleep(3)\nprint('done')")
     with start(book) as process:
         for line in process.stdout:
-            if "Executing notebook" in line:
+            if "Executing one.ipynb" in line:
                 break
         process.send_signal(signal.SIGKILL)
     assert (book / "_build/unfinished").exists()
@@ -141,3 +158,33 @@ def test_a_build_that_was_killed_does_not_break_the_next(book):
     assert status == 0
     assert "done" in (book / "_build/html/chapters/one.html").read_text()
     assert not (book / "_build/unfinished").exists()
+
+
+def replayed(book: Path) -> str:
+    """Compare what the build executed with what the notebook stores, by nbval; return its report."""
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=--nbval", "-p", "tests.replay", "chapters"]
+    return subprocess.run(command, cwd=book, capture_output=True, text=True, check=False).stdout
+
+
+def test_nbval_compares_what_the_build_executed_as_if_it_ran_the_notebook_itself(book):
+    (book / "tests").mkdir()
+    shutil.copy(ROOT / "tests/replay.py", book / "tests")
+    chapter, code = book / "chapters/one.ipynb", "print(1 + 1)\nprint('two')\n[3.5 + 1]"
+    write_chapter(book, code)
+    subprocess.run([sys.executable, "scripts/notebooks.py", "chapters"], cwd=book, check=True)
+    assert build(book)[0] == 0
+    good = chapter.read_text()
+    assert "1 passed" in replayed(book)
+    for old, new in (
+        ("2\\n", "3\\n"),
+        ("two\\n", "too\\n"),
+        ('"[4.5]"', '"[4.5000001]"'),
+        ('"text/plain"', '"text/html"'),
+    ):
+        assert good.count(old) == 1
+        chapter.write_text(good.replace(old, new))
+        assert "Cell outputs differ" in replayed(book), old
+    chapter.write_text(good.replace("1 + 1", "1 + 2"))
+    assert "changed since it ran" in replayed(book)
+    chapter.write_text(good)
+    assert "1 passed" in replayed(book)

@@ -1,5 +1,6 @@
 """The shipped moments against the images they came from; the builder's refusals; features that diffuse down a tree."""
 
+import errno
 import gzip
 import subprocess
 import sys
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from dlnlib import Task, datasets, moments
+import moments
+from dlnlib import Task, datasets
 
-SHIPPED = Path(moments.__file__).parent / "data"
+SHIPPED = Path(datasets.__file__).parent / "data"
 ORIGINALS = Path(__file__).parents[2] / "shared" / "data"
 IMAGE_SETS = ["mnist", "fashion_mnist"]
 FILES = list(moments._SHA256["mnist"])
@@ -408,11 +410,26 @@ def test_an_interrupted_build_leaves_the_old_file_and_no_part_of_a_new_one(small
     assert list(old.parent.iterdir()) == [old] and old.read_text() == "old"
 
 
+def test_a_builder_that_cannot_write_on_leaves_no_part_of_a_file(small_mnist, tmp_path, monkeypatch):
+    def full_disk(file, **_):
+        file.write(b"half a file")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        moments.build_moments("mnist", small_mnist[0], tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(OSError, match="file"):
+        moments.build_moments("mnist", small_mnist[0], tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "precious"
+
+
 def test_the_command_explains_itself_without_warnings():
-    command = [sys.executable, "-W", "error", "-m", "dlnlib.moments", "--help"]
+    command = [sys.executable, "-W", "error", moments.__file__, "--help"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0 and run.stderr == ""
-    assert "python -m dlnlib.moments" in run.stdout and "{fashion_mnist,mnist}" in run.stdout
+    assert "python makers/moments.py" in run.stdout and "{fashion_mnist,mnist}" in run.stdout
 
 
 def test_the_command_writes_where_it_is_told_and_says_what(small_mnist, tmp_path, monkeypatch, capsys):

@@ -1,45 +1,35 @@
 """The stored spectra of figures 6 and 7: complete, consistent, and drawn again where that is cheap."""
 
 import functools
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+import figure_6
 from dlnlib import datasets, initialization, networks, sweep
 
-ROOT = Path(__file__).resolve().parent.parent
 RECORD = datasets.stored("spectra")
 
 
-def script():
-    spec = importlib.util.spec_from_file_location("figure_6", ROOT / "scripts/figure_6.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-FIGURE_6 = script()
-LENGTHS = [str(n) for n in FIGURE_6.LENGTHS]
+LENGTHS = [str(n) for n in figure_6.LENGTHS]
 
 
 def counts(n, name):
     """Return the edges of a histogram and its counts, with the empty ends that are not stored."""
-    edges = FIGURE_6.EDGES[name]
+    edges = figure_6.EDGES[name]
     first, kept = RECORD["figure_6"][n][name]
     return edges, np.pad(kept, (first, len(edges) - 1 - first - len(kept)))
 
 
 def test_the_file_says_how_it_was_made():
-    assert RECORD["command"] == "python scripts/figure_6.py"
+    assert RECORD["command"] == "python makers/figure_6.py"
     assert set(RECORD["versions"]) == {"python", "numpy", "scipy"}
-    assert (RECORD["seed"], RECORD["width"]) == (FIGURE_6.SEED, FIGURE_6.WIDTH)
+    assert (RECORD["seed"], RECORD["width"]) == (figure_6.SEED, figure_6.WIDTH)
     assert list(RECORD["figure_6"]) == LENGTHS
     draws = {stored["draws"] for stored in RECORD["figure_6"].values()}
-    assert len(draws) == 1 and 50 <= min(draws) <= FIGURE_6.DRAWS
+    assert len(draws) == 1 and 50 <= min(draws) <= figure_6.DRAWS
     for name, (low, high, bins) in RECORD["edges"].items():
-        np.testing.assert_allclose(np.linspace(low, high, bins + 1), FIGURE_6.EDGES[name], atol=1e-9)
+        np.testing.assert_allclose(np.linspace(low, high, bins + 1), figure_6.EDGES[name], atol=1e-9)
 
 
 @pytest.mark.parametrize("n", LENGTHS)
@@ -64,15 +54,15 @@ def test_the_first_moment_of_all_single_matrices_is_drawn_again():
     draws = RECORD["figure_6"]["1"]["draws"]
     squares = np.empty(draws)
     for draw in range(draws):
-        rng = np.random.default_rng([FIGURE_6.SEED, 1, draw])
-        (matrix,) = initialization.random_factors(FIGURE_6.WIDTH, 1, rng)
-        squares[draw] = np.vdot(matrix, matrix) / FIGURE_6.WIDTH
+        rng = np.random.default_rng([figure_6.SEED, 1, draw])
+        (matrix,) = initialization.random_factors(figure_6.WIDTH, 1, rng)
+        squares[draw] = np.vdot(matrix, matrix) / figure_6.WIDTH
     again = [squares.mean(), squares.std(ddof=1) / np.sqrt(draws)]
     np.testing.assert_allclose(RECORD["figure_6"]["1"]["mean_and_error"]["moment_1"], again, rtol=1e-9)
 
 
 def test_one_draw_is_among_those_counted():
-    again = FIGURE_6.spectrum(1, 0)
+    again = figure_6.spectrum(1, 0)
     for name in ("sigma", "log10_sigma", "log10_modulus"):
         assert (again[name] <= counts("1", name)[1]).all()
     plane = np.ravel(RECORD["figure_6"]["1"]["plane"])
@@ -82,10 +72,10 @@ def test_one_draw_is_among_those_counted():
 def test_a_jacobian_is_drawn_again():
     """At gain 0.9 the singular values lie within one decade, and the product can simply be multiplied out."""
     runs = {(run["gain"], run["q"]): run for run in RECORD["figure_7"]}
-    assert list(runs) == [tuple(point.values()) for point in sweep.grid(gain=FIGURE_6.GAINS, q=FIGURE_6.VARIANCES)]
-    assert {run["layers"] for run in RECORD["figure_7"]} == {FIGURE_6.LAYERS}
-    rng = np.random.default_rng([FIGURE_6.SEED, 900, 200])
-    x = np.sqrt(0.2) * rng.standard_normal(FIGURE_6.WIDTH)
-    factors = networks.jacobian_factors(x, 0.9, FIGURE_6.LAYERS, rng)
+    assert list(runs) == [tuple(point.values()) for point in sweep.grid(gain=figure_6.GAINS, q=figure_6.VARIANCES)]
+    assert {run["layers"] for run in RECORD["figure_7"]} == {figure_6.LAYERS}
+    rng = np.random.default_rng([figure_6.SEED, 900, 200])
+    x = np.sqrt(0.2) * rng.standard_normal(figure_6.WIDTH)
+    factors = networks.jacobian_factors(x, 0.9, figure_6.LAYERS, rng)
     values = np.log10(np.linalg.svd(functools.reduce(lambda a, b: b @ a, factors), compute_uv=False))
     np.testing.assert_allclose(runs[0.9, 0.2]["log10_sigma"], [*values[::4], values[-1]], atol=1e-4)

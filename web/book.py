@@ -23,6 +23,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
 
+import dlnlib
+
 PACKAGES = Path(__file__).parent / "node_modules"
 
 # What a page loads, from the package it comes in to its place under the book's _static folder.
@@ -60,6 +62,16 @@ RUN_ELSEWHERE = """
 into one folder, and with Python 3.11 or newer</p>
 <pre>pip install jupyterlab <span class="wheel-address">./{name}</span></pre>
 </aside>
+"""
+
+ROOM = """
+## dlnlib.{0}
+
+```{{eval-rst}}
+.. automodule:: dlnlib.{0}
+   :members:
+   :imported-members:
+```
 """
 
 NOT_SERVED = shutil.ignore_patterns("*.map", "embed.js", "libembed-amd.js", "*.eot", "*.svg", "*.ttf")
@@ -119,14 +131,32 @@ def choose_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any
     ]
 
 
-def mark_slides(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put comments around text that is tagged "slide": myst-nb keeps the tags of code only. For scripts/slides.py."""
-    if app.env.doc2path(page).endswith(".ipynb"):
-        notebook = json.loads(source[0])
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "markdown" and "slide" in cell["metadata"].get("tags", []):
-                cell["source"] = f"<!-- slide -->\n\n{''.join(cell['source'])}\n\n<!-- end of slide -->"
-        source[0] = json.dumps(notebook)
+def fill_in(app: Sphinx, page: str, source: list[str]) -> None:
+    """Give a notebook what its cells put out when scripts/notebooks.py ran them.
+
+    Text that is tagged "slide" gets comments around it, for scripts/slides.py: myst-nb keeps the tags of code only.
+    """
+    file = Path(app.env.doc2path(page))
+    if file.suffix != ".ipynb":
+        return
+    notebook = json.loads(source[0])
+    executed_file = Path(app.outdir).parent / "executed" / file.name
+    executed = json.loads(executed_file.read_text(encoding="utf-8"))
+    app.env.note_dependency(str(executed_file))
+    outputs = iter([cell["outputs"] for cell in executed["cells"] if cell["cell_type"] == "code"])
+    notebook["metadata"]["widgets"] = executed["metadata"].get("widgets", {})
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = next(outputs)
+        elif "slide" in cell["metadata"].get("tags", []):
+            cell["source"] = f"<!-- slide -->\n\n{''.join(cell['source'])}\n\n<!-- end of slide -->"
+    source[0] = json.dumps(notebook)
+
+
+def list_rooms(app: Sphinx, page: str, source: list[str]) -> None:
+    """Document the modules of dlnlib, in the order in which its first lines name them."""
+    rooms = [name for name in re.findall(r"`(\w+)`", dlnlib.__doc__ or "") if name in dlnlib.__all__]
+    source[0] = source[0].replace("<!-- rooms -->", "\n".join(map(ROOM.format, rooms)))
 
 
 def offer_notebook(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -236,7 +266,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", serve_scripts, priority=900)
     app.connect("config-inited", link_repository, priority=900)
     app.connect("builder-inited", complete_single_page)
-    app.connect("source-read", mark_slides)
+    app.connect("source-read", fill_in)
+    app.connect("source-read", list_rooms)
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("html-page-context", offer_notebook)
     app.connect("doctree-read", show_before_scripts)

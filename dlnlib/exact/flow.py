@@ -12,6 +12,8 @@ from dlnlib._checks import Array, at_least, finite, positive, refuse, two_layers
 from dlnlib.exact.kernel import ntk
 from dlnlib.task import Task
 
+__all__ = ["BalancedFlow", "balanced_flow"]
+
 _NOISE = 256 * np.finfo(np.float64).eps  # rounding of the start and of its eigenbasis, with room for growth
 
 

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from dlnlib._checks import Array, each, finite, unwrap
 
+__all__ = ["kernel_distance", "ntk"]
+
 
 def ntk(weights: Sequence[ArrayLike]) -> Array:
     r"""Return the neural tangent kernel of a linear network of any depth, on maps stacked row by row.

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 
 from dlnlib._checks import Array, each, finite, positive_int, shown, two_layers
 
+__all__ = ["CriticalFamily", "critical_families", "critical_point", "hessian"]
+
 _MOST_FAMILIES = 1_000_000
 
 

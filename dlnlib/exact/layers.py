@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from dlnlib._checks import Array, at_least, at_unit_variance, finite
 from dlnlib.exact._clock import Clock
 
+__all__ = ["layered_mode"]
+
 _AT_ONCE = 64  # modes, so that their tables stay in the processor's cache
 _LAST = 40.0  # the logit at which a double has arrived
 

@@ -20,6 +20,8 @@ from scipy.special import wrightomega
 from dlnlib._checks import Array, at_least, broadcasting, finite, on_the_way, positive, refuse, unwrap
 from dlnlib.exact._clock import Clock, integral
 
+__all__ = ["half_time", "learning_time", "mode_strength"]
+
 _LONGEST = 1e40  # of a path from u0 to s, as a factor
 _FIRST, _LAST = -95, 40  # logits: before the longest path, and where a double has arrived
 _FLAT = 0.1  # a power of xi that is nearly none

@@ -11,6 +11,8 @@ from dlnlib._checks import Array, at_least, finite, instance, positive, refuse
 from dlnlib.exact.mode import half_time, mode_strength
 from dlnlib.task import Task
 
+__all__ = ["Forecast", "forecast"]
+
 _MOST = 0.25  # of misalignment
 
 

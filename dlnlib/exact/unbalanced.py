@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike
 
 from dlnlib._checks import Array, at_least, at_unit_variance, finite, on_the_way, unwrap
 
+__all__ = ["unbalanced_mode", "unbalanced_time"]
+
 
 def unbalanced_mode(
     t: ArrayLike, s: ArrayLike, a0: ArrayLike, b0: ArrayLike, tau: ArrayLike = 1.0, *, input_variance: ArrayLike = 1.0

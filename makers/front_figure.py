@@ -1,4 +1,4 @@
-"""The figure of the book's first page and of README.md; `python scripts/front_figure.py front.png` redraws it.
+"""The figure of the book's first page and of README.md; `python makers/front_figure.py front.png` redraws it.
 
 Eight items at the leaves of a tree, learned by a linear network of two layers. Its loss falls in stairs, one for each
 level of the tree; above each stair is how similar the network finds the items by then.

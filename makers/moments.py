@@ -1,6 +1,6 @@
 """The moments of MNIST and Fashion-MNIST, summed exactly from their original files.
 
-Run as ``python -m dlnlib.moments NAME FOLDER`` to rebuild the files that ship with `dlnlib.datasets`.
+`python makers/moments.py NAME FOLDER` rebuilds the files that ship with `dlnlib.datasets`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dlnlib import _checks
-from dlnlib.datasets import _N_PIXELS, _SHIPPED, _parse_idx, _unpacked
+from dlnlib.datasets import _parse_idx, _unpacked
 
-__all__ = ["build_moments"]
-
+_SHIPPED = Path(__file__).resolve().parent.parent / "dlnlib/data"
+_N_PIXELS = 784
 _N_TRAIN = 50_000  # of the training file's 60,000 images; the rest are the validation split
 _N_CLASSES = 10
 
@@ -63,16 +63,6 @@ def build_moments(name: str, folder: str | os.PathLike[str], out: str | os.PathL
         If the name is unknown, or a file is missing, truncated, or not the published one (by SHA-256).
     OSError
         If `out` cannot be written to.
-
-    Examples
-    --------
-    With the four files in a folder ``idx``, ``build_moments("mnist", "idx", "moments")`` writes
-    ``mnist-train.npz``, ``mnist-validation.npz`` and ``mnist-test.npz``. Without them:
-
-    >>> build_moments("mnist", "no_files", "moments")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    ValueError: folder 'no_files' held neither train-images-idx3-ubyte nor ...; it must hold the original IDX files
     """
     hashes = _SHA256[_checks.one_of("name", name, sorted(_SHA256))]
     folder, out = _checks.path("folder", folder), _checks.path("out", out)
@@ -145,7 +135,7 @@ def _find(folder: Path, hashes: dict[str, str]) -> Iterator[NDArray[np.uint8]]:
 
 def _main() -> None:
     about = "Build a data set's moments from its IDX files."
-    parser = argparse.ArgumentParser(prog="python -m dlnlib.moments", description=about)
+    parser = argparse.ArgumentParser(prog="python makers/moments.py", description=about)
     parser.add_argument("name", choices=sorted(_SHA256))
     parser.add_argument("folder", help="folder with the four original IDX files, gzipped or not")
     parser.add_argument("--out", default=_SHIPPED, help="where to write the moments (default: into the package)")

@@ -1,4 +1,4 @@
-"""Draw the spectra of the isometry chapter at the paper's size; `python scripts/figure_6.py` stores them.
+"""Draw the spectra of the isometry chapter at the paper's size; `python makers/figure_6.py` stores them.
 
 Figure 6B, 6C: products of n Gaussian matrices, N = 1000, 500 draws, n = 1, 5, 100. Figure 7: Jacobians of tanh
 networks, N = 1000, 100 layers. Some hours of one processor. What is finished is kept in a
@@ -100,7 +100,7 @@ def write(target: Path, points: list[dict[str, int]], spectra: list[dict], jacob
     """Write the file."""
     record = {
         "about": "Spectra of products of n Gaussian matrices (variance 1/N), and of Jacobians of tanh networks.",
-        "command": "python scripts/figure_6.py",
+        "command": "python makers/figure_6.py",
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__},
         "seed": SEED,
         "width": WIDTH,

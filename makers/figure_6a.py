@@ -1,4 +1,4 @@
-"""Train figure 6A from Glorot's start at the paper's size; `python scripts/figure_6a.py` stores the learning times.
+"""Train figure 6A from Glorot's start at the paper's size; `python makers/figure_6a.py` stores the learning times.
 
 Whitened MNIST, hidden layers of 1000 units, fifteen depths, the fastest of twenty learning rates: the one curve of the
 figure that the width reduction cannot shrink. Hours of one processor, nearly all for the deepest networks; every run
@@ -95,7 +95,7 @@ def main(target: Path, folder: Path) -> None:
         points.append(race(n_l, folder / "figure_6a.jsonl"))
         record = {
             "about": "Steps until whitened MNIST is learned from Glorot's start, at the fastest of many rates.",
-            "command": "python scripts/figure_6a.py",
+            "command": "python makers/figure_6a.py",
             "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
             "seed": SEED,
             "width": WIDTH,

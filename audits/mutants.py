@@ -1,12 +1,18 @@
-"""Run mutmut, with its own command line: on properties too, which it leaves alone, and with tests collected once.
+"""Are the tests sharp? Break the library in thousands of small ways, and list the breaks that no fast test notices.
 
-`make mutants` calls this. Each mutant is tested in a fork of this process, which has imported everything.
+`make mutants` calls this. It is mutmut with its own command line (`run`, `results`, `show NAME`), on properties too,
+which mutmut leaves alone, and with tests collected once: each mutant is tested in a fork of this process, which has
+imported everything. `score` tells how many were caught, and fails below 95 %.
 """
 
 from __future__ import annotations
 
+import collections
 import functools
+import json
+import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import libcst as cst
@@ -15,7 +21,10 @@ from _pytest.config import get_config
 from mutmut.__main__ import cli
 from mutmut.mutation import file_mutation
 from mutmut.runners.harness import PytestRunner
+from mutmut.stats import status_by_exit_code
 from mutmut.utils.file_utils import change_cwd
+
+LEAST = 0.95
 
 _skip, _arrange = file_mutation.MutationVisitor._skip_node_and_children, file_mutation.function_trampoline_arrangement
 
@@ -70,5 +79,22 @@ file_mutation.MutationVisitor._skip_node_and_children = lambda self, node: _skip
 file_mutation.function_trampoline_arrangement = _arrange_bare
 PytestRunner.run_tests = _run_collected
 
+
+def score() -> int:
+    """Print how many of the mutants of each module were caught; return 1 if they are too few."""
+    caught, tried = collections.Counter[str](), collections.Counter[str]()
+    for file in Path("mutants").rglob("*.meta"):
+        for code in json.loads(file.read_text())["exit_code_by_key"].values():
+            if code is not None:
+                module = file.stem
+                tried[module] += 1
+                caught[module] += status_by_exit_code[code] in ("killed", "timeout", "segfault")
+    for module in sorted(tried):
+        print(f"{module:22s} {caught[module]:5d} of {tried[module]:5d}")
+    share = caught.total() / tried.total()
+    print(f"{'all':22s} {caught.total():5d} of {tried.total():5d}: {100 * share:.1f} %")
+    return int(share < LEAST)
+
+
 if __name__ == "__main__":
-    cli()
+    sys.exit(score() if sys.argv[1:] == ["score"] else cli())
