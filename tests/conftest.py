@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import shutil
 
 import numpy as np
 import pytest
@@ -27,3 +28,27 @@ def small_mnist(tmp_path, monkeypatch):
     monkeypatch.setitem(moments._SHA256, "mnist", sums)
     monkeypatch.setattr(moments, "_N_TRAIN", 40)
     return folder, arrays
+
+
+@pytest.fixture(scope="module")
+def built():
+    from pages import HTML, ROOT
+
+    if not (HTML / "index.html").is_file() or (ROOT / "_build/unfinished").exists():
+        pytest.fail("there is no finished build of the book to test; run `make book` first")
+
+
+@pytest.fixture(scope="module")
+def browser(built):
+    from playwright.sync_api import Error, sync_playwright  # not everybody who tests the library has it
+
+    with sync_playwright() as playwright:
+        # A system's own browser if there is one, else the one that Playwright installs.
+        try:
+            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        except Error:
+            pytest.fail(
+                "there is no Chromium to open the built pages; `.venv/bin/playwright install chromium` fetches one"
+            )
+        yield chromium
+        chromium.close()

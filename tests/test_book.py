@@ -2,30 +2,16 @@
 
 import gzip
 import re
-import shutil
-import subprocess
-import sys
-import zipfile
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import nbformat
 import pytest
-import yaml
 from bs4 import BeautifulSoup
-from nbclient import NotebookClient
-from playwright.sync_api import Error, Page, sync_playwright
-from pypdf import PdfReader
+from pages import DESKTOP, HTML, NOTEBOOKS, PAGES, PHONE, ROOT, TOC, links, open_page, shown
+from playwright.sync_api import Page
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
 
-ROOT = Path(__file__).resolve().parent.parent
-HTML = ROOT / "_build" / "html"
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
-NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
-PHONE, DESKTOP = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
 SCREENS = [(page, size, scheme) for page in PAGES for size in ("phone", "desktop") for scheme in ("light", "dark")]
 HEAVIEST = 4e6  # bytes, compressed, of all that a page loads
 
@@ -87,64 +73,6 @@ FAULTS_OF_OTHERS = [
 ]
 
 
-class Links(HTMLParser):
-    """What a page names (ids) and what it points to (links, pictures, scripts, styles)."""
-
-    def __init__(self, page: Path) -> None:
-        super().__init__()
-        self.ids: set[str] = set()
-        self.targets: set[str] = set()
-        self.feed(page.read_text())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = dict(attrs)
-        self.ids |= {named[key] for key in ("id", "name") if named.get(key)}
-        loads = "href" if tag in ("a", "link") else "src"
-        if tag in ("a", "link", "img", "script", "source", "iframe") and named.get(loads):
-            self.targets.add(named[loads])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built() -> None:
-    if not (HTML / "index.html").is_file() or (ROOT / "_build/unfinished").exists():
-        pytest.fail("there is no finished build of the book to test; run `make book` first")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        # A system's own browser if there is one, else the one that Playwright installs.
-        try:
-            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        except Error:
-            pytest.fail(
-                "there is no Chromium to open the built pages; `.venv/bin/playwright install chromium` fetches one"
-            )
-        yield chromium
-        chromium.close()
-
-
-def open_page(browser, page: str, **options) -> Page:
-    """Open a page from disk without a network; keep what it loads, and everything that goes wrong."""
-    opened = browser.new_page(**options)
-    opened.context.set_offline(True)
-    opened.troubles, opened.loaded = [], []
-    opened.on("request", lambda request: note(request.url))
-    opened.on("requestfailed", lambda request: opened.troubles.append(f"{request.url}: {request.failure}"))
-    opened.on("console", lambda message: message.type == "error" and opened.troubles.append(message.text))
-    opened.on("pageerror", lambda error: opened.troubles.append(str(error)))
-
-    def note(url: str) -> None:
-        kept = opened.loaded if url.startswith(("file:", "data:", "blob:")) else opened.troubles
-        kept.append(url)
-
-    opened.goto((HTML / f"{page}.html").as_uri(), wait_until="load")
-    opened.wait_for_function("typeof MathJax !== 'object' || !MathJax.startup || MathJax.startup.promise")
-    if opened.locator("script[type='application/vnd.jupyter.widget-view+json']").count():
-        opened.locator(".noUi-handle[aria-label]").first.wait_for(state="attached")
-    return opened
-
-
 @pytest.fixture(scope="module", params=SCREENS, ids=" ".join)
 def opened(browser, request):
     """A page on a screen."""
@@ -191,14 +119,14 @@ def test_every_notebook_has_a_figure_that_moves(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_links_within_the_book_lead_somewhere(page):
     path = HTML / f"{page}.html"
-    for target in Links(path).targets:
+    for target in links(path).targets:
         link = urlsplit(target)
         if link.scheme or link.netloc:
             continue
         file = (path.parent / unquote(link.path)).resolve() if link.path else path
         assert file.is_file(), target
         if link.fragment and file.suffix == ".html":
-            assert unquote(link.fragment) in Links(file).ids, target
+            assert unquote(link.fragment) in links(file).ids, target
 
 
 def test_formulas_are_typeset(opened: Page):
@@ -322,89 +250,12 @@ def test_formulas_fit_a_phone_that_is_turned(browser):
     opened.close()
 
 
-@pytest.fixture(scope="module")
-def decks():
-    subprocess.run([sys.executable, ROOT / "scripts/slides.py"], check=True)
-
-
-@pytest.mark.parametrize("page", NOTEBOOKS)
-def test_slides_show_what_is_tagged_and_nothing_is_cut_off(browser, decks, page):
-    tagged = [
-        cell for cell in nbformat.read(ROOT / f"{page}.ipynb", 4).cells if "slide" in cell.metadata.get("tags", [])
-    ]
-    deck = open_page(browser, page.replace("chapters", "slides"), viewport={"width": 1280, "height": 720})
-    assert len(tagged) > 8 and deck.evaluate("Reveal.getTotalSlides()") == len(tagged) + 1
-    for number in range(1, len(tagged) + 1):
-        deck.keyboard.press("ArrowRight")
-        deck.wait_for_function(f"Reveal.getState().indexh === {number}")
-        content = deck.locator("section.present .content")
-        box = content.bounding_box()
-        assert box["height"] > 20 and box["y"] + box["height"] <= 720, number
-        for figure in content.locator(".explore").all():
-            handle, before = figure.locator(".noUi-handle").first, shown(figure)
-            handle.press("ArrowRight")
-            if shown(figure) == before:
-                handle.press("ArrowLeft")
-            assert shown(figure) != before
-            handle.blur()
-    assert deck.troubles == []
-    deck.close()
-
-
-def test_the_printed_book_is_whole_and_its_links_work(browser):
-    subprocess.run([sys.executable, ROOT / "scripts/pdf.py"], check=True)
-    pdf = PdfReader(ROOT / "_build/how-deep-networks-learn.pdf")
-    titles = [re.search("<h1>(.*?)<", (HTML / f"{page}.html").read_text())[1] for page in PAGES]
-    outline = [item.title for item in flat(pdf.outline)]
-    assert [title for title in titles if title not in outline] == []
-    links = [link.get_object() for page in pdf.pages for link in page.get("/Annots", [])]
-    addresses = {link["/A"]["/URI"] for link in links if "/URI" in link.get("/A", {})}
-    assert not [address for address in addresses if not address.startswith("http")]
-    within = [link["/Dest"] for link in links if "/Dest" in link]
-    assert len(within) > 300 and set(within) <= set(pdf.named_destinations)
-    assert "Show that the time from 1 %" in pdf_text(pdf)  # an exercise
-    assert "The start cancels" in pdf_text(pdf)  # its solution, which a page folds away
-
-
-def flat(outline):
-    for item in outline:
-        yield from flat(item) if isinstance(item, list) else [item]
-
-
-def pdf_text(pdf: PdfReader) -> str:
-    return " ".join(" ".join(page.extract_text().split()) for page in pdf.pages)
-
-
-def test_a_notebook_runs_as_downloaded(tmp_path, monkeypatch):
-    """With nothing of the project but what its page offers: the notebook, and the library as a wheel."""
-    folder = HTML / "chapters"
-    for page in NOTEBOOKS:
-        offered = [target for target in Links(HTML / f"{page}.html").targets if target.endswith((".ipynb", ".whl"))]
-        assert {Path(target).suffix for target in offered} == {".ipynb", ".whl"}
-        notebook, wheel = sorted({(folder / target).resolve() for target in offered})
-        assert notebook.read_bytes() == (ROOT / f"{page}.ipynb").read_bytes()
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(tmp_path / "installed")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
-    notebook = nbformat.read(HTML / "_sources/chapters/isometry.ipynb", 4)  # it needs stored results, too
-    notebook.cells.append(nbformat.v4.new_code_cell("import dlnlib\nprint(dlnlib.__file__)"))
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert notebook.cells[-1].outputs[0].text.startswith(str(tmp_path / "installed"))
-
-
 def test_search_finds_a_word(browser):
     opened = open_page(browser, "search")
     opened.goto((HTML / "search.html").as_uri() + "?q=plateau")
-    opened.locator("#search-results a", has_text="Plateaus").wait_for()
+    opened.locator("#search-results").get_by_role("link", name="Plateaus", exact=True).wait_for()
     assert opened.troubles == []
     opened.close()
-
-
-def shown(figure) -> str:
-    """The picture that the reader sees: the one that is not hidden."""
-    visible = [image for image in figure.locator("img").all() if image.is_visible()]
-    assert len(visible) == 1
-    return visible[0].get_attribute("alt")
 
 
 def test_readme_example_runs():

@@ -1,0 +1,84 @@
+"""What is made of the built pages: decks of slides, the printed book, notebooks to take away."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from pages import HTML, NOTEBOOKS, PAGES, ROOT, links, open_page, shown
+from pypdf import PdfReader
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
+
+
+@pytest.fixture(scope="module")
+def decks():
+    subprocess.run([sys.executable, ROOT / "scripts/slides.py"], check=True)
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_slides_show_what_is_tagged_and_nothing_is_cut_off(browser, decks, page):
+    tagged = [
+        cell for cell in nbformat.read(ROOT / f"{page}.ipynb", 4).cells if "slide" in cell.metadata.get("tags", [])
+    ]
+    deck = open_page(browser, page.replace("chapters", "slides"), viewport={"width": 1280, "height": 720})
+    assert len(tagged) > 8 and deck.evaluate("Reveal.getTotalSlides()") == len(tagged) + 1
+    for number in range(1, len(tagged) + 1):
+        deck.keyboard.press("ArrowRight")
+        deck.wait_for_function(f"Reveal.getState().indexh === {number}")
+        content = deck.locator("section.present .content")
+        box = content.bounding_box()
+        assert box["height"] > 20 and box["y"] + box["height"] <= 720, number
+        for figure in content.locator(".explore").all():
+            handle, before = figure.locator(".noUi-handle").first, shown(figure)
+            handle.press("ArrowRight")
+            if shown(figure) == before:
+                handle.press("ArrowLeft")
+            assert shown(figure) != before
+            handle.blur()
+    assert deck.troubles == []
+    deck.close()
+
+
+def test_the_printed_book_is_whole_and_its_links_work(browser):
+    subprocess.run([sys.executable, ROOT / "scripts/pdf.py"], check=True)
+    pdf = PdfReader(ROOT / "_build/how-deep-networks-learn.pdf")
+    titles = [re.search("<h1>(.*?)<", (HTML / f"{page}.html").read_text())[1] for page in PAGES]
+    outline = [item.title for item in flat(pdf.outline)]
+    assert [title for title in titles if title not in outline] == []
+    links = [link.get_object() for page in pdf.pages for link in page.get("/Annots", [])]
+    addresses = {link["/A"]["/URI"] for link in links if "/URI" in link.get("/A", {})}
+    assert not [address for address in addresses if not address.startswith("http")]
+    within = [link["/Dest"] for link in links if "/Dest" in link]
+    assert len(within) > 300 and set(within) <= set(pdf.named_destinations)
+    text = " ".join(" ".join(page.extract_text().split()) for page in pdf.pages)
+    assert "Show that the time from 1 %" in text  # an exercise
+    assert "The start cancels" in text  # its solution, which a page folds away
+
+
+def flat(outline):
+    for item in outline:
+        yield from flat(item) if isinstance(item, list) else [item]
+
+
+def test_a_notebook_runs_as_downloaded(tmp_path, monkeypatch):
+    """With nothing of the project but what its page offers: the notebook, and the library as a wheel."""
+    folder = HTML / "chapters"
+    for page in NOTEBOOKS:
+        offered = [target for target in links(HTML / f"{page}.html").targets if target.endswith((".ipynb", ".whl"))]
+        assert {Path(target).suffix for target in offered} == {".ipynb", ".whl"}
+        notebook, wheel = sorted({(folder / target).resolve() for target in offered})
+        assert notebook.read_bytes() == (ROOT / f"{page}.ipynb").read_bytes()
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path / "installed")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
+    notebook = nbformat.read(HTML / "_sources/chapters/representations.ipynb", 4)
+    data = "from dlnlib import datasets\n[datasets.stored(name) for name in datasets.STORED], datasets.mnist();"
+    where = "import dlnlib\nprint(dlnlib.__file__)"
+    notebook.cells += [nbformat.v4.new_code_cell(data), nbformat.v4.new_code_cell(where)]
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert notebook.cells[-1].outputs[0].text.startswith(str(tmp_path / "installed"))
