@@ -254,9 +254,11 @@ def test_a_task_whose_inputs_do_not_fill_their_space(imbalance, seed):
     np.testing.assert_allclose(exact.balanced_flow(t, task, w1, w2).map, maps, atol=1e-8)
     outside = w1 + 0.1 * rng.standard_normal((3, 7))
     w1, w2 = initialization.balanced(w2 @ outside, imbalance, rng=0, hidden=3)
-    with pytest.raises(
-        ValueError, match=r"w1 reached into inputs that do not vary: this share of it was 0\.\d+; it must"
-    ):
+    share = np.linalg.norm(w1 @ (np.eye(7) - task.sigma_xx)) / np.linalg.norm(w1)
+    sentence = (
+        f"w1 reached into inputs that do not vary: this share of it was {share:g}; it must be at most 1e-09, as for w1 "
+    )
+    with pytest.raises(ValueError, match=sentence):
         exact.balanced_flow(t, task, w1, w2)
 
 

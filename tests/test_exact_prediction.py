@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import assert_refused
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
@@ -135,6 +136,27 @@ def test_one_layer_is_exact_whatever_the_inputs(rank, start, seed):
     final = exact.forecast(task, start, 1, math.inf).modes
     halves = np.diag(exact.forecast(task, start, 1, expected.half_times, tau).modes)
     np.testing.assert_allclose(halves, final / 2, rtol=1e-6)
+
+
+def test_one_layer_begins_below_half_of_each_mode_and_crosses_it_when_it_does():
+    task = Task(np.diag([4.0, 1.0]))  # white: each mode is s + (u0 - s) exp(-t)
+    for u0 in ([0.01, 0.02], [1.999999, 0.499999], [-1e9, 0.0]):
+        expected = exact.forecast(task, u0, 1, 1.0)
+        np.testing.assert_allclose(expected.half_times, np.log(2 * (1 - np.divide(u0, [4.0, 1.0]))), rtol=1e-9)
+        np.testing.assert_allclose(expected.modes, [4, 1] + (np.array(u0) - [4, 1]) / math.e, rtol=1e-12)
+    assert_refused(
+        (
+            lambda: exact.forecast(task, 0.5, 1, 1.0),
+            r"^u0 was 0\.5; it must be below half of every mode's final strength$",
+        ),
+        (lambda: exact.forecast(task, [2.5, 0.1], 1, 1.0), r"^u0 was 2\.5; it must be below half"),
+        (lambda: exact.forecast(task, math.nan, 1, 1.0), "^u0 held NaN"),
+    )
+
+
+def test_a_task_without_modes_is_forecast_to_stay():
+    nothing = exact.forecast(Task(np.zeros((2, 3)), np.eye(3), 4.0), 1e-3, 2, [0.0, 1.0])
+    assert nothing.misalignment == 0 and nothing.modes.shape == (2, 0) and (nothing.loss == 2).all()
 
 
 def test_modes_that_are_not_there_are_not_forecast():

@@ -114,6 +114,11 @@ def test_rows_and_short_forms():
     assert repr(run) == "Run(200 steps, 5 records, 3 modes, loss 2.59 to 2.81e-16)"
     assert repr(side).startswith("Run(2 networks, 200 steps, 201 records, 3 modes, loss 2.59 to ")
     assert repr(side).endswith(", 1 of 2 diverged)")
+    small = descent.gradient_descent(Task([[2.0]]), [[[1.0]]], 0.5, 1)
+    heads, *lines = [["step", "time", "loss", "mode_1"], ["0", "0", "0.5", "1"], ["1", "0.5", "0.125", "1.5"]]
+    cells = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in (heads, *lines))
+    assert small._repr_html_() == f"<table><caption>{small!r}</caption>{cells}</table>"
+    assert "<td>200</td>" in side._repr_html_() and "<td>199</td>" not in side._repr_html_()  # how each network ends
     for one, lines in ((run, 6), (side, 3)):
         assert one._repr_html_().count("<tr>") == lines and len(one._repr_html_()) < 3000
     wide = descent.gradient_descent(Task(np.eye(50)), [np.zeros((50, 50))], 0.1, 500)
@@ -181,12 +186,14 @@ class Alarm(rules.Descent):
 
 
 @pytest.mark.parametrize("every", [1, 10])
-def test_ctrl_c_gives_the_run_so_far(every):
+def test_ctrl_c_gives_the_run_so_far(every, tmp_path):
     network = networks.LinearNetwork(TASK)
     whole = descent.train(network, START, rules.Descent(0.01), steps=2000, keep_weights=True)
     with pytest.warns(RuntimeWarning, match="interrupted at step 124: this is the run so far"):
         run = descent.train(network, START, Alarm([123]), 2000, record_every=every, keep_weights=True)
     assert run.interrupted and not whole.interrupted and repr(run).endswith("interrupted)")
+    run.save(tmp_path / "run")
+    assert descent.Run.load(tmp_path / "run").interrupted
     assert list(run.steps) == sorted({*range(0, 124, every), 124})
     np.testing.assert_array_equal(run.loss, whole.loss[run.steps])
     for w, history, expected in zip(run.weights, run.history, whole.history, strict=True):

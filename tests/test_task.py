@@ -244,6 +244,9 @@ def test_with_inputs_is_the_task_on_mapped_samples(drawn, n_z, seed):
     np.testing.assert_allclose(mapped.sigma_yx, expected.sigma_yx, atol=1e-11 * np.abs(x).max() * np.abs(y).max())
     np.testing.assert_allclose(mapped.sigma_xx, expected.sigma_xx, atol=1e-11 * np.abs(x).max() ** 2)
     assert (mapped.trace_yy, mapped.n_examples) == (expected.trace_yy, expected.n_examples)
+    np.testing.assert_allclose(
+        mapped.floor, expected.floor, atol=1e-9 * np.abs(y).max() ** 2
+    )  # fewer inputs explain less
 
 
 def test_test_data_follow_into_the_white_coordinates_of_the_training_data():
@@ -770,8 +773,9 @@ def test_a_task_is_written_on_a_line_and_as_a_small_table():
     task = Task(np.diag([3.0, 1.0]), np.diag([2.0, 4.0]), 10.0, 5000)
     assert repr(task) == "Task(2 inputs of rank 2, 2 outputs, 5,000 examples, floor 2.625)"
     html = task._repr_html_()
-    for head, value in {"inputs": 2, "rank": 2, "examples": "5,000", "modes": 2, "floor": 2.625}.items():
-        assert f"<tr><th>{head}</th><td>{value}</td></tr>" in html
+    sizes = {"inputs": 2, "rank": 2, "outputs": 2, "examples": "5,000", "modes": 2, "floor": 2.625}
+    rows = "".join(f"<tr><th>{head}</th><td>{value}</td></tr>" for head, value in sizes.items())
+    assert html == f"<table>{rows}</table>"
     assert "<table>" in Task(np.zeros((1, 1)))._repr_html_()
 
 
