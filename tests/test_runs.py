@@ -1,6 +1,7 @@
 """What a run reports: half times, sequences, tables, files; and what it does to memory and when it is interrupted."""
 
 import _thread
+import dataclasses
 import math
 import os
 import signal
@@ -55,6 +56,12 @@ def test_half_times_in_a_batch_count_each_rate_and_no_divergence():
     assert lost.diverged_at == 1 and np.isinf(lost.half_times(TASK.modes.s)).all()  # it never was at half
     falling = descent.gradient_descent(Task([[1.0]]), [[[4.0]]], 0.1, steps=30)
     assert falling.half_times(4.0)[0] == np.interp(-2.0, -falling.modes[:, 0], falling.time)
+    ends = descent.gradient_descent(TASK, START, 0.01, steps=1500, record_every=1500)  # all in the first interval
+    expected = [np.interp(s / 2, u, ends.time) for s, u in zip(TASK.modes.s, ends.modes.T, strict=True)]
+    np.testing.assert_allclose(ends.half_times(TASK.modes.s), expected, rtol=1e-12)
+    early = int(np.mean(times[0, :2]) / 0.01)  # one mode has crossed, two have not
+    some = descent.gradient_descent(TASK, START, 0.01, steps=early).half_times(TASK.modes.s)
+    assert list(np.isfinite(some)) == [True, False, False] and math.isclose(some[0], times[0, 0], rel_tol=1e-12)
     with pytest.raises(ValueError, match=r"s had shape \(4,\); it must have an entry for each of the first modes"):
         run.half_times([1.0] * 4)
 
@@ -76,6 +83,12 @@ def test_a_sequence_of_tasks_is_one_run():
     on = side.then(more)
     assert on.time.shape == (2, 32) and on.loss.shape == (2, 32) and on.modes.shape == (2, 32, 3)
     np.testing.assert_allclose(on.time[:, -1], [2.2, 1.2], rtol=1e-13)
+    lost = descent.gradient_descent(other, side.weights, [0.05, 1e60], steps=10)
+    joined = side.then(lost)
+    assert list(joined.diverged_at) == [np.inf, 20 + lost.diverged_at[1]] and not joined.interrupted
+    assert side.then(dataclasses.replace(lost, interrupted=True)).interrupted
+    one_rate = descent.gradient_descent(TASK, initialization.stack([START] * 2), 0.1, steps=20)
+    np.testing.assert_allclose(one_rate.then(lost).time[:, [20, -1]], [[2, 2.5], [2, 2 + 1e61]], rtol=1e-12)
     few = descent.gradient_descent(Task(np.diag([3.0, 0.0, 0.0])), side.weights, 0.02, steps=10)
     assert few.modes.shape == (2, 11, 1)
     for joined in (side.then(few), few.then(side)):
