@@ -141,8 +141,12 @@ def run_jupyter_book(lock: int) -> int:
 
 
 def explain(log: str) -> str:
-    """Say in a few lines why a build failed: the warnings, or where all is said."""
+    """Say in a few lines why a build failed: a cell of a text page, the warnings, or where all is said."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    cell = re.search(r"CellExecutionError: .*?\n(-+\n.*?)\n\n\nThe above", log, re.DOTALL)
+    page = re.search(r"ExecutionError: (\S+\.md)", log)
+    if cell and page:
+        return f"The build failed: a cell of {page[1]} failed.\n" + re.sub(r"\n\n+", "\n", cell[1])
     warnings = list(dict.fromkeys(line for line in log.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL):", line)))
     if warnings:
         return "The build failed: warnings are errors here.\n" + "\n".join(warnings)

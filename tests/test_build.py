@@ -135,6 +135,13 @@ def test_a_bad_book_fails_and_says_why_last_and_the_next_does_not_suffer(book):
         if fault == "failing cell":
             assert not any("Jupyter-Book" in line for line in lines)  # no page is made of a chapter that failed
     write_chapter(book, "print(2)")
+    head = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\nmystnb:\n  execution_mode: force\n---\n"
+    text, home = "# Home\n\n{doc}`chapters/one`\n", book / "intro.md"
+    home.write_text(f"{head}{text}\n```{{code-cell}} ipython3\nimport math\nmath.sqrt(-1)\n```\n")
+    status, lines = build(book)
+    last = "\n".join(lines[-16:])
+    assert status != 0 and all(name in last for name in ("a cell of", "intro.md", "math.sqrt(-1)", "ValueError"))
+    home.write_text(text)
     assert build(book)[0] == 0
 
 
