@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup, Comment, PageElement, Tag
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build/html"
-SCRIPTS = ("_static/vendor/", "_static/book.js", "application/vnd.jupyter.widget", "MathJax", "var require")
+SCRIPTS = ("_static/vendor/", "_static/book.js", "_static/formulas.js", "application/vnd.jupyter.widget", "MathJax", "var require")
 
 DECK = """<!doctype html>
 <html lang="en">
