@@ -21,6 +21,7 @@ from typing import Any
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode, NbMetadataCollector
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -214,16 +215,16 @@ def cut_into_panels(app: Sphinx, doctree: nodes.document) -> None:
             continue
         picture = Image.open(file)
         widths = [float(width) for width in picture.text.get("Panels", "").split()]
-        at, panels = 0.0, []
+        lettering, at, panels = PngInfo(), 0.0, []
+        lettering.add_text("Lettering", picture.text.get("Lettering", ""))
         for i, width in enumerate(widths):
             left, at = at, at + width
             panel = image.deepcopy()
             panel["width"] = f"{round(width * PIXELS_PER_INCH)}px"
-            panel["lettering"] = picture.text["Lettering"]
             if len(widths) > 1:
                 scale = picture.width / sum(widths)
                 part = file.with_name(f"{file.stem}_{i}.png")
-                picture.crop((round(left * scale), 0, round(at * scale), picture.height)).save(part, optimize=True)
+                picture.crop((round(left * scale), 0, round(at * scale), picture.height)).save(part, pnginfo=lettering)
                 panel["uri"] = f"{image['uri'].removesuffix('.png')}_{i}.png"
                 panel["alt"] = image.get("alt", "") if i == 0 else ""  # it speaks of all
             panels.append(panel)
