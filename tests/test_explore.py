@@ -32,7 +32,7 @@ def draw(**settings):
     _, ax = plt.subplots(figsize=(width(settings), 1))
     ax.set_axis_off()
     ax.plot([0, 1, 2], [0, 3, 1], "o--")
-    ax.text(0, 0, "a <b> & 'c' \"d\" 100% #1").set_gid(frame_id(settings))
+    ax.text(0, 0, "a <b> & 'c' \"d\" 100% #1", clip_on=True).set_gid(frame_id(settings))
 
 
 def frame_id(settings):
@@ -155,6 +155,7 @@ def test_frames_are_drawn_to_a_hundredth_of_a_point():
         re.split(r"(-?\d+\.\d+)(?=[ \"\n)])", text) for text in (svg.getvalue(), frame(figure, {"u0": 0}))
     )
     assert exact[::2] == rounded[::2] and len(exact) > 100
+    assert re.findall("scale.*", svg.getvalue()) == re.findall("scale.*", frame(figure, {"u0": 0}))  # letters fit
     np.testing.assert_allclose(np.array(rounded[1::2], float), np.array(exact[1::2], float), rtol=0, atol=0.00501)
 
 

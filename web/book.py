@@ -9,6 +9,7 @@ they are absent (no npm on this machine), pages load MathJax from a content deli
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -17,15 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from myst_nb.sphinx_ import NbMetadataCollector
+from myst_nb.sphinx_ import HideCodeCellNode, NbMetadataCollector
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 import dlnlib
 
 PACKAGES = Path(__file__).parent / "node_modules"
 LIVE = Path(__file__).parent.parent / "dlnlib/explore"
+
+PIXELS_PER_INCH = 95  # of figures: two panels of 3.6 inches fill the text column of a desktop page, one that of a phone
 
 # What a page loads, from the package it comes in to its place under the book's _static folder.
 SERVED = {
@@ -114,7 +120,8 @@ def choose_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any
 def fill_in(app: Sphinx, page: str, source: list[str]) -> None:
     """Give a notebook what its cells put out when scripts/notebooks.py ran them.
 
-    Text that is tagged "slide" gets comments around it, for scripts/slides.py: myst-nb keeps the tags of code only.
+    Folded cells that put out nothing join the next one, so that all the code of a figure is in one fold. Text that is
+    tagged "slide" gets comments around it, for scripts/slides.py: myst-nb keeps the tags of code only.
     """
     file = Path(app.env.doc2path(page))
     if file.suffix != ".ipynb":
@@ -130,6 +137,10 @@ def fill_in(app: Sphinx, page: str, source: list[str]) -> None:
             cell["outputs"] = next(outputs)
         elif "slide" in cell["metadata"].get("tags", []):
             cell["source"] = f"<!-- slide -->\n\n{''.join(cell['source'])}\n\n<!-- end of slide -->"
+    for cell, following in reversed([*itertools.pairwise(notebook["cells"])]):
+        if all("hide-input" in part["metadata"].get("tags", []) for part in (cell, following)) and not cell["outputs"]:
+            following["source"] = [*cell["source"], "\n\n\n", *following["source"]]
+            notebook["cells"].remove(cell)
     source[0] = json.dumps(notebook)
 
 
@@ -161,17 +172,55 @@ def show_live_figures(app: Sphinx, doctree: nodes.document) -> None:
     for output in doctree.findall(nodes.container):
         forms = {form.get("mime_type"): form for form in output.children if isinstance(form, nodes.Element)}
         if WIDGET in forms and "image/png" in forms:
-            view, (picture,) = forms[WIDGET], forms["image/png"].children
+            view, pictures = forms[WIDGET], forms["image/png"].children
             model = stored[re.findall(r"[0-9a-f]{32}", view.astext())[0]]["state"]
-            picture["alt"] = model["alt"]
-            still = picture.deepcopy()
-            still["classes"].append("still")
+            pictures[0]["alt"] = model["alt"]
+            stills = [picture.deepcopy() for picture in pictures]
+            for still in stills:
+                still["classes"].append("still")
             state = {name: model[name] for name in ("kind", "data", "settings")}
             data = json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
             opened = nodes.raw("", '<div class="live">', format="html")
             closed = nodes.raw("", f'<script type="application/json">{data}</script></div>', format="html")
             view.children = []
-            view.extend([opened, still, closed])
+            view.extend([opened, *stills, closed])
+
+
+class FoldsBelow(SphinxPostTransform):
+    """Put folded code below what it puts out: first the figure, then, for who asks, how it is made."""
+
+    default_priority = 200  # after myst-nb has folded
+
+    def run(self, **kwargs: Any) -> None:
+        """Exchange the two in each cell that has both."""
+        for fold in list(self.document.findall(HideCodeCellNode)):
+            if "above-input" in fold["classes"] and len(fold.parent) == 2:
+                fold.parent.children.reverse()
+
+
+def cut_into_panels(app: Sphinx, doctree: nodes.document) -> None:
+    """Cut figures between their panels (see `dlnlib.figures.to_png`): a narrow page stacks them, and shrinks none."""
+    for image in list(doctree.findall(nodes.image)):
+        file = Path(app.srcdir, image["uri"].lstrip("/"))
+        if image["uri"].startswith("data:") or file.suffix != ".png" or not file.is_file():
+            continue
+        picture = Image.open(file)
+        widths = [float(width) for width in picture.text.get("Panels", "").split()]
+        lettering, at, panels = PngInfo(), 0.0, []
+        lettering.add_text("Lettering", picture.text.get("Lettering", ""))
+        for i, width in enumerate(widths):
+            left, at = at, at + width
+            panel = image.deepcopy()
+            panel["width"] = f"{round(width * PIXELS_PER_INCH)}px"
+            if len(widths) > 1:
+                scale = picture.width / sum(widths)
+                part = file.with_name(f"{file.stem}_{i}.png")
+                picture.crop((round(left * scale), 0, round(at * scale), picture.height)).save(part, pnginfo=lettering)
+                panel["uri"] = f"{image['uri'].removesuffix('.png')}_{i}.png"
+                panel["alt"] = image.get("alt", "") if i == 0 else ""  # it speaks of all
+            panels.append(panel)
+        if panels:
+            image.replace_self(panels)
 
 
 def complete_single_page(app: Sphinx) -> None:
@@ -214,7 +263,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", list_rooms)
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("html-page-context", offer_notebook)
+    app.connect("doctree-read", cut_into_panels, priority=400)  # before Sphinx looks for the pictures
     app.connect("doctree-read", show_live_figures)
+    app.add_post_transform(FoldsBelow)
     app.connect("autodoc-skip-member", skip_field)
     app.add_css_file("book.css")
     app.add_css_file("live.css")

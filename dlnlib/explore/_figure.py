@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import anywidget
 import matplotlib.pyplot as plt
 import traitlets
 from matplotlib.figure import Figure
+
+from dlnlib.figures import to_png
 
 # scripts/bundle.py makes it of the modules beside this file and of D3; a wheel brings it.
 _BUNDLE = Path(__file__).parent / "bundle/widget.js"
@@ -56,9 +57,8 @@ class InteractiveFigure(anywidget.AnyWidget):
         return widget | picture, metadata
 
 
-def png(figure: Figure) -> bytes:
+def still(figure: Figure) -> bytes:
     """Return a figure as a picture, and close it."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
+    picture = to_png(figure)
     plt.close(figure)
-    return file.getvalue()
+    return picture

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+from PIL import Image
 
 from dlnlib._checks import each, instance, shown
-from dlnlib.explore._figure import InteractiveFigure, png
+from dlnlib.explore._figure import InteractiveFigure, still
 
 __all__ = ["explore", "format_value"]
 
@@ -91,12 +92,12 @@ def explore(
             raise ValueError(f"start[{name!r}] was {begin!r}; it must be one of the values of its grid, {grid}")
         chosen[name] = grid.index(begin)
 
-    frames, still = [], b""
+    frames, start_picture = [], b""
     for indices in itertools.product(*(range(len(grid)) for grid in values.values())):
         frame = {name: grid[i] for (name, grid), i in zip(values.items(), indices, strict=True)}
         svg, picture = _draw_frame(draw, frame, with_png=indices == tuple(chosen.values()))
         frames.append(svg)
-        still = picture or still
+        start_picture = picture or start_picture
     elements, runs = _share(frames)
     parameters = [
         {
@@ -107,8 +108,9 @@ def explore(
         }
         for name, grid in values.items()
     ]
-    data = {"alt": alt, "parameters": parameters, "elements": elements, "frames": runs}
-    return InteractiveFigure("frames", alt, still, data=data, settings=chosen)
+    panels = [float(width) for width in Image.open(io.BytesIO(start_picture)).info["Panels"].split()]
+    data = {"alt": alt, "parameters": parameters, "panels": panels, "elements": elements, "frames": runs}
+    return InteractiveFigure("frames", alt, start_picture, data=data, settings=chosen)
 
 
 def format_value(value: object) -> str:
@@ -135,13 +137,13 @@ def _draw_frame(draw: Callable[..., object], values: Mapping[str, Any], with_png
         # The same ids in every build; a figure that was laid out by hand stays so (saving would bring a layout back).
         with plt.rc_context({"svg.hashsalt": "dlnlib", "figure.constrained_layout.use": False}):
             figure.savefig(svg, format="svg", metadata={"Date": None})
-            still = png(figure) if with_png else b""
+            picture = still(figure) if with_png else b""
     finally:
         for number in plt.get_fignums():
             if number not in others:
                 plt.close(number)
-    # Hundredths of a point are more than a screen shows.
-    return re.sub(r"(?<=[\s(\"])-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg.getvalue()), still
+    # Hundredths of a point are more than a screen shows (factors, as in "scale(0.015625)", keep their digits).
+    return re.sub(r"(?<=[\s\"])-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg.getvalue()), picture
 
 
 def _share(frames: Sequence[str]) -> tuple[list[str], list[list[list[int]]]]:

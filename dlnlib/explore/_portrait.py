@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from dlnlib import exact
 from dlnlib._checks import finite, positive
-from dlnlib.explore._figure import InteractiveFigure, png
+from dlnlib.explore._figure import InteractiveFigure, still
 from dlnlib.figures import BLUE, GREEN, ORANGE
 
 __all__ = ["phase_portrait"]
@@ -68,7 +68,7 @@ def phase_portrait(s: float = 1.0, start: ArrayLike = (-1.0, 0.9), duration: flo
     a0, b0 = start.tolist()
     t = np.linspace(0, duration, 300)
     a, b = exact.unbalanced_mode(t, s, a0, b0)
-    still, (plane, strength) = plt.subplots(1, 2, figsize=(7.2, 3.4))
+    figure, (plane, strength) = plt.subplots(1, 2, figsize=(7.2, 3.4))
     x = np.linspace(-1.8, 1.8, 401)
     level = x[:, None] * x  # ab in the plane
     plane.contour(x, x, level, levels=[s], colors=GREEN, linewidths=3, alpha=0.6)
@@ -87,5 +87,5 @@ def phase_portrait(s: float = 1.0, start: ArrayLike = (-1.0, 0.9), duration: flo
     starts = [{"name": name, "start": list(point)} for name, point in _STARTS.items()]
     settings = {"a0": a0, "b0": b0, "s": s, "t": 3.0, "ghosts": []}
     return InteractiveFigure(
-        "portrait", alt, png(still), data={"starts": starts, "duration": duration}, settings=settings
+        "portrait", alt, still(figure), data={"starts": starts, "duration": duration}, settings=settings
     )

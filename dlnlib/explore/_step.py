@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from dlnlib._checks import positive, positive_int
-from dlnlib.explore._figure import InteractiveFigure, png
+from dlnlib.explore._figure import InteractiveFigure, still
 from dlnlib.figures import BLUE, GREEN, VERMILLION
 
 __all__ = ["large_steps"]
@@ -63,7 +63,7 @@ def large_steps(depth: int = 2, u0: float = 0.05, kappa: float = 0.3) -> Interac
     layers = [np.array(u0 ** (1 / depth))]
     while len(layers) <= 40 and abs(layers[-1]) < 10:
         layers.append(step(layers[-1]))
-    still, (stairs, strength) = plt.subplots(1, 2, figsize=(7.2, 3.2))
+    figure, (stairs, strength) = plt.subplots(1, 2, figsize=(7.2, 3.2))
     a = np.linspace(-1.7, 1.7, 241)
     stairs.plot(a, a, color="grey", linewidth=1)
     stairs.plot(a, step(a), color=VERMILLION)
@@ -77,5 +77,5 @@ def large_steps(depth: int = 2, u0: float = 0.05, kappa: float = 0.3) -> Interac
         "times the best step; right, the mode's strength at each step."
     )
     return InteractiveFigure(
-        "largeSteps", alt, png(still), data={}, settings={"kappa": kappa, "depth": depth, "u0": u0}
+        "largeSteps", alt, still(figure), data={}, settings={"kappa": kappa, "depth": depth, "u0": u0}
     )

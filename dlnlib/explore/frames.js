@@ -2,11 +2,18 @@
 import { scaleLinear } from "d3-scale";
 import { add, player, slider } from "./controls.js";
 
+const PIXELS_PER_INCH = 95; // as web/book.py shows figures
 const FRAME = 0.4; // seconds that a frame stays while playing
 
 export function frames(body, data, change) {
   const controls = add(body, "div", { className: "live-controls" });
-  const image = add(body, "img");
+  // One picture for each panel, which a narrow page puts one below the other.
+  const picture = add(body, "div", { className: "live-frame" });
+  const images = data.panels.map((inches) => {
+    const image = add(picture, "img");
+    image.style.width = `${Math.round(inches * PIXELS_PER_INCH)}px`;
+    return image;
+  });
   let settings;
   const shows = data.parameters.map(({ name, label, values, play }) => {
     const last = values.length - 1;
@@ -48,7 +55,22 @@ export function frames(body, data, change) {
       .map(([first, count]) => data.elements.slice(first, first + count).join(""))
       .join("");
     const says = `${data.alt} (${said.join(", ")})`;
-    Object.assign(image, { src: `data:image/svg+xml,${encodeURIComponent(svg)}`, alt: says });
+    const panels = cut(svg, data.panels);
+    images.forEach((image, i) => {
+      Object.assign(image, { src: `data:image/svg+xml,${encodeURIComponent(panels[i])}`, alt: i === 0 ? says : "" });
+    });
     return { says, svg };
   };
+}
+
+/** The panels of a picture that are so wide, each as a picture. */
+function cut(svg, widths) {
+  const [root, width, height] = svg.match(/width="([\d.]+)pt" height="([\d.]+)pt" viewBox="[^"]*"/);
+  const scale = Number(width) / widths.reduce((sum, one) => sum + one);
+  let left = 0;
+  return widths.map((one) => {
+    const [x, w] = [left, one * scale];
+    left += w;
+    return svg.replace(root, `width="${w}pt" height="${height}pt" viewBox="${x} 0 ${w} ${height}"`);
+  });
 }
