@@ -28,7 +28,7 @@ function windowOf(element) {
 // What is seen of a page: words (those of a preformatted line one by one, for the spaces at its end may hang over the
 // edge), glyphs and rules of formulas, pictures; with the box of each.
 const MARKS = "img, svg, canvas, mjx-c, mjx-line"; // a glyph counts by its element: its text is as high as a line
-const UNSEEN = "script, style, mjx-assistive-mml, .headerlink, .copybtn, .explore [hidden]";
+const UNSEEN = "script, style, mjx-assistive-mml, .headerlink, .copybtn, [hidden]";
 function* pieces() {
   const all = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
   for (let node = all.nextNode(); node; node = all.nextNode()) {
@@ -113,8 +113,9 @@ function raw() {
   return found;
 }
 
-const FIGURES = "article :is(.cell_output img, .cell_output svg, .explore)";
-const figures = () => [...document.querySelectorAll(FIGURES)].filter(figure => figure.checkVisibility() && !figure.parentElement.closest(".explore"));
+const figures = () => [...document.querySelectorAll("article .cell_output :is(img, .live)")].filter(figure => {
+  return figure.checkVisibility() && !figure.parentElement.closest(".live");
+});
 const openCode = () => [...document.querySelectorAll("article .cell_input")].filter(code => code.checkVisibility());
 
 // The first figure begins on the first screen, before any code.
@@ -135,8 +136,8 @@ function shareOfCode() {
 // Each figure has a number, a caption, an alternative text, and the text speaks of it.
 function unexplained() {
   return figures().flatMap(element => {
-    const figure = element.closest("figure"), picture = element.matches("img") ? element : element.querySelector("img");
-    const alt = picture?.alt ?? element.getAttribute("aria-label") ?? "";
+    const figure = element.closest("figure");
+    const alt = (figure ?? element.parentElement).querySelector("img")?.alt ?? ""; // of panels the first speaks for all
     return [
       !figure?.querySelector("figcaption .caption-number") && "no number",
       !figure?.querySelector("figcaption .caption-text")?.textContent.trim() && "no caption",

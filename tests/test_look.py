@@ -1,7 +1,7 @@
-"""What a reader sees of the built pages, measured in a browser (look.js); and for each check, faults that it must see."""
+"""What a reader sees of the built pages, measured in a browser (look.js); for each check, faults that it must see."""
 
 import pytest
-from pages import DESKTOP, NOTEBOOKS, PAGES, ROOT, open_page
+from pages import DESKTOP, PAGES, ROOT, open_page
 from playwright.sync_api import Page, TimeoutError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
@@ -44,37 +44,55 @@ def test_nothing_is_cut_at_any_width(opened: Page):
         assert found(opened, "[...cut(), ...misset()]") == [], width
 
 
-# A fault, the check that must see it, and what it must say.
+# Faults, the check that must see them, and what it must say.
 STYLE = "document.head.insertAdjacentHTML('beforeend', `<style class='fault'>{}</style>`)"
-TEXT = "document.querySelector('article p').append(`{}`)"
-NARROW = "{{ display: block; width: 40px; overflow: hidden; {} }}"
+TEXT = "document.querySelector('article p').insertAdjacentHTML('beforeend', `{}`)"
+HIDDEN = "{ display: block; width: 40px !important; overflow: hidden !important; white-space: pre !important }"
+SCROLLED = "{ width: 40px; overflow: auto !important; white-space: pre !important }"
+NUMBER = (
+    "<mjx-container><mjx-math><mjx-c>x</mjx-c></mjx-math></mjx-container>"
+    '<i class="eqno" style="position: absolute; left: 0">(1)</i>'
+)
+BROKEN = (
+    r'<mjx-container><mjx-math><mjx-linestack><mjx-linebox><mjx-c>t</mjx-c><i data-latex="\\qquad"></i><mjx-c>u</mjx-c>'
+    "</mjx-linebox><mjx-linebox><mjx-mo>=</mjx-mo></mjx-linebox></mjx-linestack></mjx-math></mjx-container>"
+)
 FAULTS = {
-    "a displayed formula without a scroll bar": (STYLE.format("div.math " + NARROW.format("")), "cut()", "cut: "),
-    "one that has to be scrolled": (STYLE.format("div.math { width: 40px; overflow: auto }"), "cut()", "cut: "),
-    "one without room above": (STYLE.format("div.math { height: 9px; overflow: hidden }"), "cut()", "cut in height"),
-    "a formula in the text": (STYLE.format("span.math " + NARROW.format("")), "cut()", "cut: "),
+    "a displayed formula without a scroll bar": (STYLE.format(f"div.math {HIDDEN}"), "cut()", "cut: "),
+    "a displayed formula that must be scrolled": (STYLE.format(f"div.math {SCROLLED}"), "cut()", "cut: "),
+    "a displayed formula without its height": (
+        STYLE.format("div.math { height: 9px; overflow: hidden }"),
+        "cut()",
+        "cut in height: ",
+    ),
+    "a formula in the text": (STYLE.format(f"span.math {HIDDEN}"), "cut()", "cut: "),
     "a figure wider than its box": (STYLE.format("article img { min-width: 1500px }"), "cut()", "cut: "),
-    "a page wider than the screen": (STYLE.format("body { width: 3000px }"), "cut()", "the page scrolls"),
-    "a table without a scroll bar": (STYLE.format("article div:has(> table) " + NARROW.format("")), "cut()", "cut: "),
-    "a printed line": (STYLE.format(".cell_output pre " + NARROW.format("white-space: pre !important")), "cut()", "cut: "),
-    "one that has to be scrolled sideways": (STYLE.format(".cell_output pre { width: 40px; overflow: auto; white-space: pre !important }"), "cut()", "cut: "),
-    "a line of code without a scroll bar": (STYLE.format("div.highlight pre " + NARROW.format("")), "cut()", "cut: "),
-    "a heading": (STYLE.format("article h1 " + NARROW.format("white-space: nowrap")), "cut()", "cut: "),
-    "a formula over its number": (STYLE.format("div.math > .eqno { right: 60% !important }"), "misset()", "meets its number"),
-    "an exponent on the next line": (STYLE.format("mjx-msup > mjx-script { position: relative; left: -99px }"), "misset()", "torn off"),
+    "a page wider than the screen": (STYLE.format("body { width: 3000px }"), "cut()", "the page scrolls sideways"),
+    "a table without a scroll bar": (STYLE.format(f"article div:has(> table) {HIDDEN}"), "cut()", "cut: "),
+    "a printed line": (STYLE.format(f".cell_output pre {HIDDEN}"), "cut()", "cut: "),
+    "a printed line that must be scrolled": (STYLE.format(f".cell_output pre {SCROLLED}"), "cut()", "cut: "),
+    "a line of code without a scroll bar": (STYLE.format(f"div.highlight pre {HIDDEN}"), "cut()", "cut: "),
+    "a heading": (STYLE.format(f"article h1 {HIDDEN}"), "cut()", "cut: "),
+    "a formula on its number": (TEXT.format(NUMBER), "misset()", "meets its number"),
+    "a formula broken behind a left-hand side": (TEXT.format(BROKEN), "misset()", "broken behind"),
+    "an exponent on the next line": (
+        STYLE.format("mjx-msup > mjx-script { position: relative; left: -99px }"),
+        "misset()",
+        "torn off its base",
+    ),
     "a row of a table": (TEXT.format("\n| --- | --- |"), "raw()", "| --- |"),
     "a formula": (TEXT.format("the start $u_0$"), "raw()", "$u_0$"),
-    "a formula as Sphinx hands it on": (TEXT.format("\\\\(u_0\\\\)"), "raw()", "(u_0"),
+    "a formula as Sphinx hands it on": (TEXT.format(r"\\(u_0\\)"), "raw()", "(u_0"),
     "a role": (TEXT.format("see {doc}"), "raw()", "{doc}"),
     "a role in an alternative text": ("document.querySelector('article img').alt = 'as {eq} says'", "raw()", "{eq}"),
-}  # fmt: skip
+}
 
 
 # Of all kinds of things on the page the first, and how to bring it back to what it was.
 EXCERPT = """() => {
   unfold();
   const article = document.querySelector("article"), parts = [...article.querySelectorAll("section > *")];
-  const kinds = ["h1", "p", "div.math", "span.math", "mjx-msup", "table", "img", ".cell_output pre", "div.highlight pre"];
+  const kinds = ["h1", "p", "div.math", "span.math", "mjx-msup", "table", "img", ".cell_output pre", ".highlight pre"];
   const kept = kinds.map(kind => article.querySelector(kind));
   for (const part of parts) if (!kept.some(element => part.contains(element))) part.remove();
   const page = article.innerHTML;
