@@ -42,14 +42,20 @@
       return line;
     }));
     MathJax.typesetClear([card]);
+    card.style.top = "-100vh"; // until its size is known
     card.showPopover();
     await MathJax.typesetPromise([card]);
     marked = part;
     marked.classList.toggle("meant", marked !== document.activeElement);
-    const at = part.getBoundingClientRect(), size = card.getBoundingClientRect();
-    const equation = (part.closest("div.math") ?? part).getBoundingClientRect(), above = equation.top - size.height - 4;
+    place();
+  }
+
+  function place() {
+    if (!card.matches(":popover-open") || !marked) return;
+    const at = marked.getBoundingClientRect(), size = card.getBoundingClientRect();
+    const equation = (marked.closest("div.math") ?? marked).getBoundingClientRect(), above = equation.top - size.height - 4;
     card.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - size.width - 8))}px`;
-    card.style.top = `${above < 8 ? equation.bottom + 4 : above}px`;
+    card.style.top = `${above < 8 ? Math.min(equation.bottom + 4, innerHeight - size.height - 4) : above}px`;
   }
 
   function point(event) {
@@ -88,7 +94,7 @@
       document.addEventListener("pointerover", event => event.pointerType === "mouse" && point(event));
       document.addEventListener("click", point);
       document.addEventListener("keydown", event => event.key === "Escape" && hide());
-      document.addEventListener("scroll", hide);
+      document.addEventListener("scroll", place);
       reachEquations();
     });
   }
