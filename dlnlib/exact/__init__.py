@@ -1,11 +1,13 @@
 """Exact solutions of gradient flow in deep linear networks."""
 
+from dlnlib.exact.decay import decay_threshold, decayed_mode, decayed_strength
 from dlnlib.exact.flow import BalancedFlow, balanced_flow
 from dlnlib.exact.kernel import kernel_distance, ntk
 from dlnlib.exact.landscape import CriticalFamily, critical_families, critical_point, hessian
 from dlnlib.exact.layers import layered_mode
 from dlnlib.exact.mode import half_time, learning_time, mode_strength
 from dlnlib.exact.prediction import Forecast, forecast
+from dlnlib.exact.steps import edge_sharpness, escape_rate, plateau_growth, stepped_mode, two_cycle
 from dlnlib.exact.unbalanced import unbalanced_mode, unbalanced_time
 
 __all__ = [
@@ -15,6 +17,11 @@ __all__ = [
     "balanced_flow",
     "critical_families",
     "critical_point",
+    "decay_threshold",
+    "decayed_mode",
+    "decayed_strength",
+    "edge_sharpness",
+    "escape_rate",
     "forecast",
     "half_time",
     "hessian",
@@ -23,6 +30,9 @@ __all__ = [
     "learning_time",
     "mode_strength",
     "ntk",
+    "plateau_growth",
+    "stepped_mode",
+    "two_cycle",
     "unbalanced_mode",
     "unbalanced_time",
 ]
