@@ -1,6 +1,7 @@
 """Exact solutions of gradient flow in deep linear networks."""
 
 from dlnlib.exact.flow import BalancedFlow, balanced_flow
+from dlnlib.exact.generalisation import best_stopping_time, excess_error, noisy_modes, ridge_error, stopped_error
 from dlnlib.exact.kernel import kernel_distance, ntk
 from dlnlib.exact.landscape import CriticalFamily, critical_families, critical_point, hessian
 from dlnlib.exact.layers import layered_mode
@@ -13,8 +14,10 @@ __all__ = [
     "CriticalFamily",
     "Forecast",
     "balanced_flow",
+    "best_stopping_time",
     "critical_families",
     "critical_point",
+    "excess_error",
     "forecast",
     "half_time",
     "hessian",
@@ -22,7 +25,10 @@ __all__ = [
     "layered_mode",
     "learning_time",
     "mode_strength",
+    "noisy_modes",
     "ntk",
+    "ridge_error",
+    "stopped_error",
     "unbalanced_mode",
     "unbalanced_time",
 ]
