@@ -392,6 +392,7 @@ TABLE = [
         text=("s = 2", []),  # any object is written
         color=("red", COLOR),
     ),
+    row(figures.to_png, figure=(AXES.figure, [None])),
     row(
         explore.explore,
         draw=(lambda depth: plt.figure(), NOT_A_FUNCTION),

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 from pages import DESKTOP, HTML, NOTEBOOKS, PAGES, PHONE, ROOT, TOC, links, open_page, shown
+from PIL import Image
 from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
@@ -161,6 +162,15 @@ def test_a_page_is_accessible(opened: Page):
         if not any(violation["id"] == rule and mark in node["html"] for rule, mark in FAULTS_OF_OTHERS)
     }
     assert not faults
+
+
+def test_lettering_is_of_one_size(opened: Page):
+    """Within 15 % of the style's ten points, as shown: on a phone, too, where panels are stacked and not shrunk."""
+    for image in opened.locator("article figure > img").all():
+        picture = Image.open(HTML / unquote(urlsplit(image.evaluate("image => image.src")).path))
+        shown = image.evaluate("image => image.clientWidth / parseFloat(image.style.width)")
+        sizes = [shown * float(size) for size in picture.text["Lettering"].split()]
+        assert 8.5 <= min(sizes) <= max(sizes) <= 11.5, (picture.filename, sizes, image.get_attribute("alt"))
 
 
 def test_a_page_is_light(opened: Page):

@@ -10,6 +10,7 @@ they are absent (no npm on this machine), the pages fall back to loading them fr
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import os
 import re
@@ -18,14 +19,19 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from myst_nb.sphinx_ import NbMetadataCollector
+from myst_nb.sphinx_ import HideCodeCellNode, NbMetadataCollector
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 import dlnlib
 
 PACKAGES = Path(__file__).parent / "node_modules"
+
+PIXELS_PER_INCH = 95  # of figures: two panels of 3.6 inches fill the text column of a desktop page, one that of a phone
 
 # What a page loads, from the package it comes in to its place under the book's _static folder.
 SERVED = {
@@ -134,7 +140,8 @@ def choose_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any
 def fill_in(app: Sphinx, page: str, source: list[str]) -> None:
     """Give a notebook what its cells put out when scripts/notebooks.py ran them.
 
-    Text that is tagged "slide" gets comments around it, for scripts/slides.py: myst-nb keeps the tags of code only.
+    Folded cells that put out nothing join the next one, so that all the code of a figure is in one fold. Text that is
+    tagged "slide" gets comments around it, for scripts/slides.py: myst-nb keeps the tags of code only.
     """
     file = Path(app.env.doc2path(page))
     if file.suffix != ".ipynb":
@@ -150,6 +157,10 @@ def fill_in(app: Sphinx, page: str, source: list[str]) -> None:
             cell["outputs"] = next(outputs)
         elif "slide" in cell["metadata"].get("tags", []):
             cell["source"] = f"<!-- slide -->\n\n{''.join(cell['source'])}\n\n<!-- end of slide -->"
+    for cell, following in reversed([*itertools.pairwise(notebook["cells"])]):
+        if all("hide-input" in part["metadata"].get("tags", []) for part in (cell, following)) and not cell["outputs"]:
+            following["source"] = [*cell["source"], "\n\n\n", *following["source"]]
+            notebook["cells"].remove(cell)
     source[0] = json.dumps(notebook)
 
 
@@ -182,6 +193,43 @@ def show_before_scripts(app: Sphinx, doctree: nodes.document) -> None:
             picture["alt"] = starting_alt(state, re.findall(r"[0-9a-f]{32}", view.astext())[0])
             picture["classes"].append("until-alive")
             view.insert(0, picture.deepcopy())
+
+
+class FoldsBelow(SphinxPostTransform):
+    """Put folded code below what it puts out: first the figure, then, for who asks, how it is made."""
+
+    default_priority = 200  # after myst-nb has folded
+
+    def run(self, **kwargs: Any) -> None:
+        """Exchange the two in each cell that has both."""
+        for fold in list(self.document.findall(HideCodeCellNode)):
+            if "above-input" in fold["classes"] and len(fold.parent) == 2:
+                fold.parent.children.reverse()
+
+
+def cut_into_panels(app: Sphinx, doctree: nodes.document) -> None:
+    """Cut figures between their panels (see `dlnlib.figures.to_png`): a narrow page stacks them, and shrinks none."""
+    for image in list(doctree.findall(nodes.image)):
+        file = Path(app.srcdir, image["uri"].lstrip("/"))
+        if image["uri"].startswith("data:") or file.suffix != ".png" or not file.is_file():
+            continue
+        picture = Image.open(file)
+        widths = [float(width) for width in picture.text.get("Panels", "").split()]
+        lettering, at, panels = PngInfo(), 0.0, []
+        lettering.add_text("Lettering", picture.text.get("Lettering", ""))
+        for i, width in enumerate(widths):
+            left, at = at, at + width
+            panel = image.deepcopy()
+            panel["width"] = f"{round(width * PIXELS_PER_INCH)}px"
+            if len(widths) > 1:
+                scale = picture.width / sum(widths)
+                part = file.with_name(f"{file.stem}_{i}.png")
+                picture.crop((round(left * scale), 0, round(at * scale), picture.height)).save(part, pnginfo=lettering)
+                panel["uri"] = f"{image['uri'].removesuffix('.png')}_{i}.png"
+                panel["alt"] = image.get("alt", "") if i == 0 else ""  # it speaks of all
+            panels.append(panel)
+        if panels:
+            image.replace_self(panels)
 
 
 def starting_alt(models: dict[str, Any], name: str) -> str:
@@ -270,7 +318,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", list_rooms)
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("html-page-context", offer_notebook)
+    app.connect("doctree-read", cut_into_panels, priority=400)  # before Sphinx looks for the pictures
     app.connect("doctree-read", show_before_scripts)
+    app.add_post_transform(FoldsBelow)
     app.connect("autodoc-skip-member", skip_field)
     app.connect("build-finished", number_widgets)
     app.add_css_file("book.css")
