@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import exprel
 
-from dlnlib._checks import Array, at_least, finite, positive, positive_int, unwrap
+from dlnlib._checks import Array, at_least, broadcasting, finite, positive, positive_int, shown, unwrap
 
 __all__ = ["best_stopping_time", "excess_error", "noisy_modes", "ridge_error", "stopped_error"]
 
@@ -67,7 +67,7 @@ def stopped_error(
     Examples
     --------
     >>> np.round(stopped_error([0.0, 1.0, 100.0], per_input=5.0, noise=1.0), 4)
-    array([1.    , 0.6365, 0.625 ])
+    array([1.    , 0.6314, 0.625 ])
     """
     t, n_in = at_least("t", finite("t", t), 0), float(at_least("n_in", n_in, 1))
     sigma2, s2 = _powers(per_input, noise, signal, start)
@@ -105,7 +105,7 @@ def best_stopping_time(per_input: float, noise: float, signal: float = 1.0, star
     Examples
     --------
     >>> round(best_stopping_time(per_input=1.0, noise=1.0), 3)
-    0.806
+    0.681
     """
     sigma2, s2 = _powers(per_input, noise, signal, start)
     lam, weights = _marchenko_pastur(1 / per_input)
@@ -122,10 +122,10 @@ def best_stopping_time(per_input: float, noise: float, signal: float = 1.0, star
 def ridge_error(gamma: float, variances: ArrayLike, power: ArrayLike, noise: float, n_examples: int) -> float:
     r"""Return the test error of the map that minimises loss + gamma/2 |W|^2 on P random examples.
 
-    With b_i the teacher's squared weights in the directions of variance :math:`\lambda_i`, and
-    :math:`\kappa = \gamma + \frac{\kappa}{P} \sum_i \frac{\lambda_i}{\lambda_i + \kappa}` the regularisation that is felt,
+    With w_i the teacher's weights in the directions of variance lambda_i, and kappa the regularisation that is felt,
 
-    .. math:: E = \frac12\, \frac{\sigma^2 + \kappa^2 \sum_i \lambda_i b_i / (\lambda_i + \kappa)^2}
+    .. math:: \kappa = \gamma + \frac{\kappa}{P} \sum_i \frac{\lambda_i}{\lambda_i + \kappa}, \qquad
+        E = \frac12\, \frac{\sigma^2 + \kappa^2 \sum_i \lambda_i w_i^2 / (\lambda_i + \kappa)^2}
         {1 - \frac1P \sum_i \lambda_i^2 / (\lambda_i + \kappa)^2} .
 
     At gamma = 0 it is the end of training from zero. On white inputs no filter of their directions is better than
@@ -136,7 +136,7 @@ def ridge_error(gamma: float, variances: ArrayLike, power: ArrayLike, noise: flo
     gamma : float
         Zero or positive.
     variances, power : (n_in,) arrays
-        Of the inputs, along their principal directions; b there, summed over the outputs.
+        Of the inputs, along their principal directions; w squared there, summed over the outputs.
     noise : float
         Standard deviation of the noise, the root of the sum of squares over outputs.
     n_examples : int
@@ -155,7 +155,7 @@ def ridge_error(gamma: float, variances: ArrayLike, power: ArrayLike, noise: flo
     --------
     >>> white = np.ones(100)
     >>> [round(ridge_error(gamma, white, white / 100, 1.0, 200), 3) for gamma in (0.0, 0.5)]
-    [1.0, 0.781]
+    [1.0, 0.707]
     """
     gamma, sigma2 = float(at_least("gamma", finite("gamma", gamma, ndim=0), 0)), _square("noise", noise)
     lam, b = (at_least(name, finite(name, v, ndim=1), 0) for name, v in (("variances", variances), ("power", power)))
@@ -216,10 +216,12 @@ def noisy_modes(s: ArrayLike, shape: tuple[int, int], noise: float) -> tuple[Arr
     """
     n_out, n_in = _sizes(shape)
     unit, a = float(positive("noise", noise, ndim=0)) * math.sqrt(n_in), n_out / n_in
-    s2 = np.maximum(positive("s", s, ndim=1) / unit, a**0.25) ** 2
+    s2 = (positive("s", s, ndim=1) / unit) ** 2
+    shows, s2 = s2 > math.sqrt(a), np.maximum(s2, math.sqrt(a))
     strength = unit * np.sqrt((1 + s2) * (a + s2) / s2)
-    overlaps = (np.sqrt(np.maximum(1 - x / s2, 0)) for x in (a * (1 + s2) / (a + s2), (a + s2) / (1 + s2)))
-    return strength, *overlaps
+    turned = (a * (1 + s2) / (a + s2), (a + s2) / (1 + s2))
+    output, into = (np.sqrt(np.where(shows, np.maximum(1 - x / s2, 0), 0)) for x in turned)
+    return strength, output, into
 
 
 def excess_error(
@@ -276,11 +278,14 @@ def excess_error(
     >>> from dlnlib.exact import mode_strength
     >>> error = lambda t: excess_error(lambda s: mode_strength(t, s, 1e-3, 3), [3.0, 2.0], (400, 800), 800**-0.5)
     >>> [round(error(t), 1) for t in (0, 5, 100)]
-    [6.5, 2.0, 200.1]
+    [6.5, 2.0, 200.0]
     """
+    if not callable(learned):
+        raise ValueError(f"learned was {shown(learned)}; it must be a function of an array of strengths")
     strength, output, into = noisy_modes(s, shape, noise)
-    spread, part = float(at_least("spread", spread, 1)), float(positive("part", part, ndim=0))
+    spread, part = float(at_least("spread", finite("spread", spread, ndim=0), 1)), float(positive("part", part, ndim=0))
     s, (small, large), share = np.asarray(s), sorted(_sizes(shape)), finite("share", share)
+    broadcasting(s=s, share=share)
     u = np.asarray(learned(strength))
     length = (output**2 * share + (1 - output**2) * part) * (into**2 + (1 - into**2) * spread)
     modes = np.where(into > 0, u**2 * length - 2 * u * s * output * into * share, 0) + s**2 * share
@@ -292,7 +297,9 @@ def excess_error(
     w = q / (1 - q)
     bulk = u**2 @ (small * weights + w.real.sum(axis=0) / len(_THETA)) + _correction(u**2, u[..., [0, -1]] ** 2)
     hidden = unit * 2 * np.sqrt(a / lam) * np.sin(_THETA) * w.imag
-    return unwrap((modes.sum(axis=-1) + part * spread * bulk) / 2 - np.mean(u * (share * hidden.T).sum(axis=-1), axis=-1))
+    return unwrap(
+        (modes.sum(axis=-1) + part * spread * bulk) / 2 - np.mean(u * (share * hidden.T).sum(axis=-1), axis=-1)
+    )
 
 
 def _marchenko_pastur(ratio: float) -> tuple[Array, Array]:
