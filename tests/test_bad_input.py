@@ -105,6 +105,12 @@ SINGULAR_VALUES = [np.full((2, 2), math.nan), [1.0, -1.0], 1.0]
 CURVES = ([[1.0], [2.0]], [*MATRIX, np.ones((3, 1)), np.ones((2, 2))])
 RATES = [math.nan, 0, [[0.1]]]
 NOISE = {"label_noise": (0.1, NOT_NEGATIVE), "rng": (0, SEED)}
+LEVELS = {"per_input": (2.0, ONE_POSITIVE), "noise": (0.1, NOT_NEGATIVE), "signal": (1.0, NOT_NEGATIVE)}
+NOISY = {
+    "s": ([1.0, 2.0], [*VECTOR, 0, [0.0, 1.0]]),
+    "shape": ((2, 3), [3, (2,), (0, 3)]),
+    "noise": (0.1, ONE_POSITIVE),
+}
 RUN, STORED = descent.gradient_descent(TASK, START, 0.1, 2), Path(tempfile.mkdtemp()) / "run.npz"
 RUN.save(STORED)
 TRAINING = {
@@ -310,6 +316,25 @@ TABLE = [
         depth=(2, [0.5, [2, 3]]),
         t=([1.0, 2.0], [-1]),
         tau=(1.0, ONE_POSITIVE),
+    ),
+    row(exact.stopped_error, t=([1.0, 2.0], [-1, math.inf]), start=(0.1, NOT_NEGATIVE), n_in=(50, [0]), **LEVELS),
+    row(exact.best_stopping_time, start=(0.1, NOT_NEGATIVE), **{**LEVELS, "noise": (0.1, [*NOT_NEGATIVE, 0])}),
+    row(
+        exact.ridge_error,
+        gamma=(0.1, NOT_NEGATIVE),
+        variances=([1.0, 2.0], [*VECTOR, [1.0, -1.0]]),
+        power=([1.0, 2.0], [*VECTOR, MISFIT, [1.0, -1.0]]),
+        noise=(0.1, NOT_NEGATIVE),
+        n_examples=(3, COUNT),
+    ),
+    row(exact.noisy_modes, **NOISY),
+    row(
+        exact.excess_error,
+        learned=(np.sqrt, NOT_A_FUNCTION),
+        **NOISY,
+        spread=(1.5, [*ONE_NUMBER, 0.5]),
+        share=([0.5, 0.2], NUMBERS),
+        part=(0.5, ONE_POSITIVE),
     ),
     row(exact.critical_families, sigma_yx_or_singular_values=(np.eye(2), SINGULAR_VALUES), hidden=(1, COUNT)),
     row(
