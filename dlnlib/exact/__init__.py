@@ -1,5 +1,6 @@
 """Exact solutions of gradient flow in deep linear networks."""
 
+from dlnlib.exact.attention import AttentionModes, attention_modes
 from dlnlib.exact.flow import BalancedFlow, balanced_flow
 from dlnlib.exact.kernel import kernel_distance, ntk
 from dlnlib.exact.landscape import CriticalFamily, critical_families, critical_point, hessian
@@ -9,9 +10,11 @@ from dlnlib.exact.prediction import Forecast, forecast
 from dlnlib.exact.unbalanced import unbalanced_mode, unbalanced_time
 
 __all__ = [
+    "AttentionModes",
     "BalancedFlow",
     "CriticalFamily",
     "Forecast",
+    "attention_modes",
     "balanced_flow",
     "critical_families",
     "critical_point",
