@@ -16,6 +16,7 @@ book: $(INSTALLED) ## build the book as HTML (installs what it needs into .venv 
 	@$(RUN) scripts/build_book.py
 
 lint: $(INSTALLED)
+	@! $(RUN) scripts/javascript.py || (cd web && npm run --silent lint && npm run --silent test)
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
@@ -27,6 +28,7 @@ test: book lint ## run everything: unit tests, doctests, every notebook, the bui
 	@$(TEST) -p tests.replay $(if $(CHAPTER),chapters/$(CHAPTER).ipynb tests/test_book.py -k $(CHAPTER))
 
 lab: $(INSTALLED) ## open the chapters in JupyterLab
+	@-$(RUN) scripts/javascript.py
 	@$(RUN) -m jupyterlab chapters
 
 notebooks: $(INSTALLED) ## re-execute the notebooks in place and store their text outputs
@@ -53,7 +55,7 @@ lowest: ## run the unit tests with the oldest packages that pyproject.toml allow
 	@$(PYTHON) audits/lowest.py > _build/lowest/requirements.txt
 	@_build/lowest/bin/python -m pip install --quiet --disable-pip-version-check --requirement _build/lowest/requirements.txt
 	@PYTHONPATH=$(CURDIR) _build/lowest/bin/python -m pytest -p no:cacheprovider -o addopts=--doctest-modules \
-	    --ignore-glob='tests/test_b[eou]*' --ignore=tests/test_print.py --ignore=tests/test_front_figure.py tests dlnlib
+	    --ignore-glob='tests/test_b[eou]*' --ignore=tests/test_print.py --ignore=tests/test_live.py --ignore=tests/test_front_figure.py tests dlnlib
 
 mutants: $(INSTALLED) ## break the core in thousands of small ways, list the breaks that no unit test sees (an hour or more; resumes)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import javascript
 import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +33,7 @@ def main() -> int:
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        fetch_scripts()
+        javascript.prepare()
         discard_stale()
         UNFINISHED.touch()
         make_wheel()
@@ -48,32 +49,10 @@ def main() -> int:
         return status
 
 
-def fetch_scripts() -> None:
-    """Let npm fetch the scripts that the pages load, as pinned in web/package-lock.json."""
-    lock, installed = (
-        ROOT / "web/package-lock.json",
-        ROOT / "web/node_modules/.installed",
-    )
-    if installed.is_file() and installed.read_bytes() == lock.read_bytes():
-        return
-    if shutil.which("npm") is None:
-        print("npm was not found: this book will load MathJax and widgets from a CDN, so its pages need a network")
-        return
-    fetched = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=lock.parent,
-        check=False,
-    )
-    if fetched.returncode == 0:
-        shutil.copyfile(lock, installed)
-    else:
-        shutil.rmtree(lock.parent / "node_modules", ignore_errors=True)
-        print("npm could not fetch the scripts (see above): this book will load them from a CDN")
-
-
 def discard_stale() -> None:
     """Remove what an earlier build left if it did not finish or was made by other code."""
-    core = [*(ROOT / "dlnlib").rglob("*.py"), *(ROOT / "dlnlib/data").iterdir(), *ROOT.glob("*.txt")]
+    core = [path for path in (ROOT / "dlnlib").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    core += ROOT.glob("*.txt")
     house = [*ROOT.glob("_*.yml"), *(ROOT / "web").glob("*.*"), *(ROOT / "web/static").iterdir()]
     house += [*(ROOT / "makers").glob("*.py"), *(ROOT / "benchmarks").glob("*.json")]
     core_changed = _stamp_differs(BUILD / "core.sha256", core)

@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup, Comment, PageElement, Tag
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build/html"
-SCRIPTS = ("_static/vendor/", "_static/book.js", "application/vnd.jupyter.widget", "MathJax", "var require")
+SCRIPTS = ("_static/vendor/", "_static/book.js", "_static/live.js", "MathJax")
 
 DECK = """<!doctype html>
 <html lang="en">
@@ -26,6 +26,7 @@ DECK = """<!doctype html>
 <link rel="stylesheet" href="../_static/vendor/reveal.css">
 <link rel="stylesheet" href="../_static/pygments.css">
 <link rel="stylesheet" href="../_static/book.css">
+<link rel="stylesheet" href="../_static/live.css">
 <link rel="stylesheet" href="../_static/slides.css">
 <script src="../_static/vendor/reveal.js"></script>
 </head>

@@ -39,7 +39,7 @@ def built():
 
 
 @pytest.fixture(scope="module")
-def browser(built):
+def browser():
     from playwright.sync_api import Error, sync_playwright  # not everybody who tests the library has it
 
     with sync_playwright() as playwright:
@@ -47,8 +47,6 @@ def browser(built):
         try:
             chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         except Error:
-            pytest.fail(
-                "there is no Chromium to open the built pages; `.venv/bin/playwright install chromium` fetches one"
-            )
+            pytest.fail("there is no Chromium to open pages; `.venv/bin/playwright install chromium` fetches one")
         yield chromium
         chromium.close()

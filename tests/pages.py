@@ -51,13 +51,10 @@ def open_page(browser, page: str, **options) -> Page:
 
     opened.goto((HTML / f"{page}.html").as_uri(), wait_until="load")
     opened.wait_for_function("typeof MathJax !== 'object' || !MathJax.startup || MathJax.startup.promise")
-    if opened.locator("script[type='application/vnd.jupyter.widget-view+json']").count():
-        opened.locator(".noUi-handle[aria-label]").first.wait_for(state="attached")
+    opened.wait_for_function("!document.querySelector('.live:not(.awake)')")
     return opened
 
 
-def shown(figure) -> str:
-    """The picture that the reader sees: the one that is not hidden."""
-    visible = [image for image in figure.locator("img").all() if image.is_visible()]
-    assert len(visible) == 1
-    return visible[0].get_attribute("alt")
+def says(figure) -> str:
+    """What a live figure says that it shows."""
+    return figure.evaluate("figure => figure.live.shown.says")

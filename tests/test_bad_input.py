@@ -392,6 +392,7 @@ TABLE = [
         text=("s = 2", []),  # any object is written
         color=("red", COLOR),
     ),
+    row(figures.to_png, figure=(AXES.figure, [None])),
     row(
         explore.explore,
         draw=(lambda depth: plt.figure(), NOT_A_FUNCTION),
@@ -401,6 +402,13 @@ TABLE = [
         play=("depth", [["depth"], "width"]),
         depth=([1, 2], [*NOT_A_LIST, []]),
     ),
+    row(
+        explore.phase_portrait,
+        s=(1.0, ONE_POSITIVE),
+        start=([0.5, 0.1], [*VECTOR, [0.5], [0.5, 2.0]]),
+        duration=(8.0, ONE_POSITIVE),
+    ),
+    row(explore.large_steps, depth=(2, [*COUNT, 21]), u0=(0.1, [*ONE_POSITIVE, 4]), kappa=(0.5, [*ONE_POSITIVE, 5])),
 ]
 
 EACH_ROW = pytest.mark.parametrize(

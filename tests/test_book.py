@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
-from pages import DESKTOP, HTML, NOTEBOOKS, PAGES, PHONE, ROOT, TOC, links, open_page, shown
+from pages import DESKTOP, HTML, NOTEBOOKS, PAGES, PHONE, ROOT, TOC, links, open_page, says
+from PIL import Image
 from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
@@ -28,7 +29,7 @@ MISPLACED = """() => {
   const found = [];
   const pieces = (element, all) => [...element.querySelectorAll(all)].map(part => part.getBoundingClientRect());
   for (const element of document.querySelectorAll(
-    "article :is(mjx-container, .cell_output pre, img, table, .widget-subarea)"
+    "article :is(mjx-container, .cell_output pre, img, table, svg, .live-body)"
   )) {
     if (!element.checkVisibility()) continue;
     const note = fault => found.push(`${fault}: ${element.closest("[id]").id}, ${element.textContent.slice(0, 50)}`);
@@ -77,7 +78,8 @@ FAULTS_OF_OTHERS = [
 def opened(browser, request):
     """A page on a screen."""
     page, size, scheme = request.param
-    opened = open_page(browser, page, viewport={"phone": PHONE, "desktop": DESKTOP}[size], color_scheme=scheme)
+    viewport = {"phone": PHONE, "desktop": DESKTOP}[size]
+    opened = open_page(browser, page, viewport=viewport, has_touch=size == "phone", color_scheme=scheme)
     yield opened
     opened.close()
 
@@ -113,7 +115,7 @@ def test_sections_named_elsewhere_exist(page):
 
 @pytest.mark.parametrize("page", NOTEBOOKS)
 def test_every_notebook_has_a_figure_that_moves(page):
-    assert "application/vnd.jupyter.widget-view+json" in (HTML / f"{page}.html").read_text()
+    assert 'class="live"' in (HTML / f"{page}.html").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -163,52 +165,59 @@ def test_a_page_is_accessible(opened: Page):
     assert not faults
 
 
+def test_lettering_is_of_one_size(opened: Page):
+    """Within 15 % of the style's ten points, as shown: on a phone, too, where panels are stacked and not shrunk."""
+    for image in opened.locator("article figure > img").all():
+        picture = Image.open(HTML / unquote(urlsplit(image.evaluate("image => image.src")).path))
+        shown = image.evaluate("image => image.clientWidth / parseFloat(image.style.width)")
+        sizes = [shown * float(size) for size in picture.text["Lettering"].split()]
+        assert 8.5 <= min(sizes) <= max(sizes) <= 11.5, (picture.filename, sizes, image.get_attribute("alt"))
+
+
 def test_a_page_is_light(opened: Page):
     files = {Path(unquote(urlsplit(url).path)) for url in opened.loaded if url.startswith("file:")}
     assert sum(len(gzip.compress(file.read_bytes(), 6)) for file in files) <= HEAVIEST
 
 
-def test_a_figure_that_moves_shows_one_picture(opened: Page):
-    """Its own; the one that stood there before it is the same, and gone."""
-    for view in opened.locator("script[type='application/vnd.jupyter.widget-view+json']").all():
-        output = view.locator("xpath=..")
-        picture = output.locator("img.until-alive")
-        picture.wait_for(state="hidden")
-        assert shown(output) == shown(output.locator(".explore")) == picture.get_attribute("alt")
+def test_a_figure_that_moves_replaces_its_picture(opened: Page):
+    for figure in opened.locator(".live").all():
+        assert figure.locator(".live-body").is_visible() and not figure.locator("img.still").is_visible()
 
 
-def test_every_slider_moves_its_figure(opened: Page):
-    for figure in opened.locator(".explore").all():
-        sliders = figure.locator(".noUi-target")
-        assert sliders.count() >= 1
-        for slider in sliders.all():
-            handle, before = slider.locator(".noUi-handle"), shown(figure)
+def test_every_slider_moves_its_figure_and_says_where_it_stands(opened: Page):
+    touches = opened.viewport_size == PHONE
+    for figure in opened.locator(".live").all():
+        for slider in figure.locator("input[type=range]").all():
+            box = slider.bounding_box()
+            assert box["height"] >= 44 and box["width"] >= 100
             # One way moves it wherever it stands.
-            handle.press("ArrowRight")
-            if shown(figure) == before:
-                handle.press("ArrowLeft")
-            assert shown(figure) != before
-            # And the mouse, to the end that is farther away.
-            before, box, at = shown(figure), slider.bounding_box(), handle.bounding_box()
-            left_half = at["x"] + at["width"] / 2 < box["x"] + box["width"] / 2
-            slider.click(position={"x": box["width"] - 2 if left_half else 2, "y": box["height"] / 2})
-            assert shown(figure) != before
+            before = says(figure)
+            slider.press("ArrowRight")
+            if says(figure) == before:
+                slider.press("ArrowLeft")
+            assert says(figure) != before
+            assert slider.get_attribute("aria-valuetext") == slider.locator("xpath=../output").text_content() != ""
+            # And the mouse, or a finger, to the end that is farther away.
+            before, middle = says(figure), "input => 2 * input.value < Number(input.min) + Number(input.max)"
+            there = {"x": box["width"] - 6 if slider.evaluate(middle) else 6, "y": box["height"] / 2}
+            (slider.tap if touches else slider.click)(position=there)
+            assert says(figure) != before
 
 
 def test_time_can_be_played(opened: Page):
-    for player in opened.locator(".explore .widget-play").all():
-        figure = player.locator("xpath=ancestor::*[contains(@class, 'explore')]")
-        play, stop = (player.get_by_role("button", name=name) for name in ("Play or pause", "Back to the start"))
-        stop.click()
-        first = shown(figure)
-        play.click()
-        figure.locator(f"img:visible:not([alt='{first}'])").wait_for()
-        play.click()
-        paused = shown(figure)
+    for figure in opened.locator(".live:has(.live-player)").all():
+        figure.get_by_role("button", name="Back to the start").click()
+        first = says(figure)
+        figure.get_by_role("button", name="Play").click()
+        opened.wait_for_function(
+            "([figure, first]) => figure.live.shown.says !== first", arg=[figure.element_handle(), first]
+        )
+        figure.get_by_role("button", name="Pause").click()
+        paused = says(figure)
         opened.wait_for_timeout(1000)
-        assert shown(figure) == paused != first
-        stop.click()
-        assert shown(figure) == first
+        assert says(figure) == paused != first
+        figure.get_by_role("button", name="Back to the start").click()
+        assert says(figure) == first
 
 
 def test_nothing_is_cut(opened: Page):
@@ -220,26 +229,18 @@ def test_nothing_went_wrong_on_a_page(opened: Page):
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS)
-def test_text_is_there_before_the_widgets(browser, page):
-    opened = browser.new_page(viewport=PHONE)
-    opened.route("**/embed-amd.js*", lambda route: None)  # never answered
+@pytest.mark.parametrize("how", ["before scripts", "without scripts"])
+def test_figures_are_pictures_with_words_before_and_without_scripts(browser, page, how):
+    opened = browser.new_page(viewport=PHONE, java_script_enabled=how == "before scripts")
+    opened.route("**/live.js*", lambda route: None)  # never answered
     opened.goto((HTML / f"{page}.html").as_uri(), wait_until="commit")
-    opened.locator("article h1").first.wait_for()
     opened.locator("article p").first.wait_for()
-    assert opened.locator(".noUi-handle").count() == 0
-    opened.locator("img.until-alive").first.wait_for()
-    opened.close()
-
-
-@pytest.mark.parametrize("page", NOTEBOOKS)
-def test_without_scripts_figures_are_pictures_with_words(browser, page):
-    opened = browser.new_page(viewport=PHONE, java_script_enabled=False)
-    opened.goto((HTML / f"{page}.html").as_uri())
-    pictures = opened.locator("img.until-alive").all()
-    assert len(pictures) == opened.locator("script[type='application/vnd.jupyter.widget-view+json']").count() > 0
+    opened.locator("footer").first.wait_for(state="attached")
+    pictures = opened.locator("img.still").all()
+    assert len(pictures) == opened.locator(".live:not(.awake)").count() > 0
     for picture in pictures:
-        assert picture.is_visible() and picture.evaluate("picture => picture.naturalWidth") > 0
-        assert len(picture.get_attribute("alt")) > 20 and "…" not in picture.get_attribute("alt")
+        assert picture.is_visible() and len(picture.get_attribute("alt")) > 20
+        opened.wait_for_function("picture => picture.naturalWidth > 0", arg=picture.element_handle())
     opened.close()
 
 

@@ -25,6 +25,9 @@ def book(tmp_path):
     if installed.is_file() and installed.read_bytes() == (ROOT / "web/package-lock.json").read_bytes():
         (tmp_path / "web/node_modules").symlink_to(ROOT / "web/node_modules")
     (tmp_path / "dlnlib/data").mkdir(parents=True)
+    shutil.copytree(
+        ROOT / "dlnlib/explore", tmp_path / "dlnlib/explore", ignore=shutil.ignore_patterns("*.py", "bundle")
+    )
     for file in ("_config.yml", "requirements.txt", "references.bib"):
         shutil.copy(ROOT / file, tmp_path)
     for file in ("pyproject.toml", "LICENSE", "README.md", "dlnlib/__init__.py", "dlnlib/data/README.md"):

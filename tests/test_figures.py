@@ -1,9 +1,12 @@
 """The figure style: theory as lines, simulation as marks, labels at the ends of curves."""
 
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb, to_rgba
+from PIL import Image
 
 from dlnlib import figures
 
@@ -139,3 +142,49 @@ def test_the_style_draws_on_a_white_card_in_the_palette(ax):
     assert figure.get_facecolor() == (1, 1, 1, 1) and styled.get_facecolor() == (1, 1, 1, 1)
     assert not styled.spines["top"].get_visible() and not styled.spines["right"].get_visible()
     plt.close(figure)
+
+
+def shown(figure):
+    """The picture of a figure, and what it says of itself."""
+    picture = Image.open(io.BytesIO(figures.to_png(figure)))
+    widths, sizes = (picture.text[field].split() for field in ("Panels", "Lettering"))
+    return picture, [float(width) for width in widths], [float(size) for size in sizes]
+
+
+@pytest.mark.parametrize(("rows", "columns", "panels"), [(1, 1, 1), (1, 2, 2), (2, 1, 1), (2, 3, 3)])
+def test_a_picture_tells_its_columns_and_its_lettering(rows, columns, panels):
+    with plt.rc_context():
+        figures.use_style()
+        figure, axes = plt.subplots(rows, columns, figsize=(7.2, 2.7), squeeze=False)
+        axes[0, 0].set_title("small", fontsize=7)
+        axes[0, 0].set_xlabel("as large as the style has it")
+        picture, widths, sizes = shown(figure)
+        plt.close(figure)
+    assert len(widths) == panels and sizes == [7, 10]
+    np.testing.assert_allclose(sum(widths), 7.2, atol=1e-3)
+    np.testing.assert_allclose(picture.width / sum(widths), 190, rtol=1e-3)
+
+
+def test_a_picture_is_cut_where_nothing_is_drawn():
+    """Between panels with labels and a colour bar, which stays with its own; never through what overlaps."""
+    with plt.rc_context():
+        figures.use_style()
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.7))
+        figure.colorbar(left.imshow(np.eye(3)), ax=left)
+        right.set_ylabel("of the right panel")
+        picture, widths, _ = shown(figure)
+        column = np.asarray(picture.convert("L"))[:, round(widths[0] * 190)]
+        right.text(-2.0, 0.5, "as far as the left panel")
+        assert len(widths) == 2 and np.all(column == 255)
+        assert len(shown(figure)[1]) == 1
+        plt.close(figure)
+
+
+def test_nothing_is_cut_off_at_the_edge():
+    with plt.rc_context():
+        figures.use_style()
+        figure, ax = plt.subplots(layout="none")
+        ax.text(1.0, 0.5, "beyond the edge of the figure", transform=ax.transAxes)
+        picture, (width,), _ = shown(figure)
+        plt.close(figure)
+    assert width > 4 and np.all(np.asarray(picture.convert("L"))[:, -1] == 255)

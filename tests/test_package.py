@@ -13,7 +13,7 @@ import yaml
 import dlnlib
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {"torch", "matplotlib", "ipywidgets", "tqdm", "loky"}
+HEAVY = {"torch", "matplotlib", "ipywidgets", "anywidget", "tqdm", "loky"}
 
 
 def loaded_by(statement):
@@ -52,7 +52,8 @@ def test_an_installed_copy_is_whole(tmp_path):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["dynamic"] == ["version"]
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == dlnlib.__version__
-    assert project["tool"]["setuptools"]["package-data"] == {"dlnlib": ["data/*", "py.typed"]}
+    shipped = ["data/*", "py.typed", "explore/live.css", "explore/bundle/widget.js"]
+    assert project["tool"]["setuptools"]["package-data"] == {"dlnlib": shipped}
     assert (ROOT / "dlnlib/py.typed").exists()
     for file in [project["project"]["readme"], *project["project"]["license-files"]]:
         assert (ROOT / file).is_file()

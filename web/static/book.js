@@ -1,11 +1,3 @@
-// Widgets ask MathJax 2 to typeset their labels; the book has MathJax 4.
-window.addEventListener("load", () => {
-  const mathjax = window.MathJax;
-  if (mathjax && mathjax.typesetPromise) {
-    mathjax.Hub = { Queue: ([, , element]) => mathjax.typesetPromise([element]) };
-  }
-});
-
 // A formula in the text breaks only if it is long: a short one goes to the next line whole.
 function keepShortFormulasWhole() {
   for (const formula of document.querySelectorAll("span.math mjx-math")) {
@@ -26,23 +18,6 @@ window.addEventListener("resize", () => {
     keepShortFormulasWhole();
   });
 });
-
-// Sliders come without a name for screen readers: give each handle the text of the label beside it.
-new MutationObserver(() => {
-  for (const handle of document.querySelectorAll(".noUi-handle:not([aria-label])")) {
-    const slider = handle.closest(".widget-slider");
-    const label = slider && slider.querySelector(".widget-label");
-    if (label && label.textContent) handle.setAttribute("aria-label", label.textContent);
-  }
-  // Nor do the buttons of a player.
-  for (const [icon, name] of [["play", "Play or pause"], ["stop", "Back to the start"]]) {
-    for (const found of document.querySelectorAll(`.widget-play button:not([aria-label]) .fa-${icon}`)) {
-      const button = found.closest("button");
-      button.setAttribute("aria-label", name);
-      button.title = name;
-    }
-  }
-}).observe(document.documentElement, { childList: true, subtree: true });
 
 // What scrolls sideways on a phone must be in reach of the keyboard.
 function reachWideOutputs() {

@@ -19,8 +19,22 @@ Reveal.initialize({
   hash: true,
   slideNumber: true,
   transition: "none",
-  keyboardCondition: () => !document.activeElement.closest(".explore"), // its arrows move the figure
 });
+
+// A figure that is moved by mouse or finger gives the keys back to the deck at once; one moved by keys keeps them, but
+// for those that leave a slide.
+slides.addEventListener("pointerup", ({ target }) => target.closest(".live") && document.activeElement.blur());
+document.addEventListener(
+  "keydown",
+  (event) => {
+    if (!["Escape", "PageDown", "PageUp"].includes(event.key) || !document.activeElement.closest(".live")) return;
+    event.preventDefault();
+    document.activeElement.blur();
+  },
+  true,
+);
+slides.addEventListener("keydown", (event) => document.activeElement.closest(".live") && event.stopPropagation());
+
 Reveal.on("ready", fit);
 Reveal.on("slidechanged", fit);
 // Formulas and sliders come later than the slide that they stand on.

@@ -1,49 +1,21 @@
-"""Figures that the reader can move, in Jupyter and in the built HTML, where no kernel answers."""
+"""Figures whose frames are drawn in advance; sliders choose among them in the browser."""
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 import itertools
 import math
-import urllib.parse
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ipywidgets
 import matplotlib.pyplot as plt
+from PIL import Image
 
 from dlnlib._checks import each, instance, shown
+from dlnlib.explore._figure import InteractiveFigure, still
 
-__all__ = ["InteractiveFigure", "explore", "format_value"]
-
-_FRAME = 400  # milliseconds that a frame stays while playing
-
-
-class InteractiveFigure(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """Sliders above a figure, joined in the browser. Made by `explore`.
-
-    Examples
-    --------
-    >>> figure = explore(lambda x: plt.subplots(figsize=(1, 1)), alt="An empty frame.", x=[0, 1])
-    >>> [type(part).__name__ for part in figure.children]
-    ['SelectionSlider', 'Stack']
-    """
-
-    def __init__(self, alt: str, png: bytes, children: Sequence[ipywidgets.Widget]) -> None:
-        super().__init__(list(children))
-        self.add_class("explore")
-        self._alt, self._png = alt, png
-
-    def __repr__(self) -> str:
-        """Return what a reader without pictures gets."""
-        return f"Interactive figure: {self._alt}"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the starting frame as a static picture, for readers that show no widgets."""
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        return bundle | {"image/png": base64.b64encode(self._png).decode()}
+__all__ = ["explore", "format_value"]
 
 
 def explore(
@@ -57,8 +29,8 @@ def explore(
 ) -> InteractiveFigure:
     """Make an interactive figure from a function that draws it and the values that its parameters may take.
 
-    Every frame is drawn once, now, and kept in a stack of pictures; sliders choose among them in the browser
-    itself, so that the figure moves wherever widgets are shown, with or without a kernel.
+    Every frame is drawn once, now, and kept; sliders choose among the frames in the browser itself, so that the
+    figure moves wherever widgets are shown, with or without a kernel.
 
     Parameters
     ----------
@@ -120,39 +92,25 @@ def explore(
             raise ValueError(f"start[{name!r}] was {begin!r}; it must be one of the values of its grid, {grid}")
         chosen[name] = grid.index(begin)
 
-    sliders = {
-        name: ipywidgets.SelectionSlider(
-            options=[(format_value(value), i) for i, value in enumerate(grid)],
-            index=chosen[name],
-            description=labels.get(name, name),
-            layout=ipywidgets.Layout(width="95%", max_width="30em"),
-            style={"description_width": "6em"},
-        )
-        for name, grid in values.items()
-    }
-    level: list[ipywidgets.Widget] = []
-    static = b""
+    frames, start_picture = [], b""
     for indices in itertools.product(*(range(len(grid)) for grid in values.values())):
-        settings = {name: grid[i] for (name, grid), i in zip(values.items(), indices, strict=True)}
-        svg, png = _draw_frame(draw, settings, with_png=indices == tuple(chosen.values()))
-        static = png or static
-        described = ", ".join(f"{name} = {format_value(value)}" for name, value in settings.items())
-        # Percent-encoded rather than base64, so that a compressed page shrinks what its frames have in common.
-        source = html.escape("data:image/svg+xml," + urllib.parse.quote(svg, safe=" <>/=:;,.'()\n"))
-        level.append(ipywidgets.HTML(f'<img src="{source}" alt="{html.escape(alt)} ({html.escape(described)})">'))
-    # Fold the frames into stacks of stacks, the last parameter innermost; all stacks of a level follow one slider.
-    for name in reversed(list(values)):
-        n = len(values[name])
-        level = [ipywidgets.Stack(level[i : i + n], selected_index=chosen[name]) for i in range(0, len(level), n)]
-        for stack in level:
-            ipywidgets.jslink((sliders[name], "index"), (stack, "selected_index"))
-    controls: list[ipywidgets.Widget] = list(sliders.values())
-    if play is not None:
-        last = len(values[play]) - 1
-        player = ipywidgets.Play(value=chosen[play], max=last, interval=_FRAME, show_repeat=False)
-        ipywidgets.jslink((player, "value"), (sliders[play], "index"))
-        controls.insert(1 + list(values).index(play), player)
-    return InteractiveFigure(alt, static, [*controls, *level])
+        frame = {name: grid[i] for (name, grid), i in zip(values.items(), indices, strict=True)}
+        svg, picture = _draw_frame(draw, frame, with_png=indices == tuple(chosen.values()))
+        frames.append(svg)
+        start_picture = picture or start_picture
+    elements, runs = _share(frames)
+    parameters = [
+        {
+            "name": name,
+            "label": labels.get(name, name),
+            "values": [format_value(value) for value in grid],
+            "play": name == play,
+        }
+        for name, grid in values.items()
+    ]
+    panels = [float(width) for width in Image.open(io.BytesIO(start_picture)).info["Panels"].split()]
+    data = {"alt": alt, "parameters": parameters, "panels": panels, "elements": elements, "frames": runs}
+    return InteractiveFigure("frames", alt, start_picture, data=data, settings=chosen)
 
 
 def format_value(value: object) -> str:
@@ -168,21 +126,32 @@ def format_value(value: object) -> str:
     return str(value)
 
 
-def _draw_frame(draw: Callable[..., object], settings: Mapping[str, Any], with_png: bool) -> tuple[str, bytes]:
-    others, svg, png = plt.get_fignums(), io.StringIO(), io.BytesIO()
+def _draw_frame(draw: Callable[..., object], values: Mapping[str, Any], with_png: bool) -> tuple[str, bytes]:
+    others, svg = plt.get_fignums(), io.StringIO()
     try:
-        draw(**settings)
+        draw(**values)
         made = [number for number in plt.get_fignums() if number not in others]
         if len(made) != 1:
-            raise ValueError(f"draw made {len(made)} figures at {settings}; it must make one new figure")
+            raise ValueError(f"draw made {len(made)} figures at {values}; it must make one new figure")
         figure = plt.figure(made[0])
         # The same ids in every build; a figure that was laid out by hand stays so (saving would bring a layout back).
         with plt.rc_context({"svg.hashsalt": "dlnlib", "figure.constrained_layout.use": False}):
             figure.savefig(svg, format="svg", metadata={"Date": None})
-            if with_png:
-                figure.savefig(png, format="png")
+            picture = still(figure) if with_png else b""
     finally:
         for number in plt.get_fignums():
             if number not in others:
                 plt.close(number)
-    return svg.getvalue(), png.getvalue()
+    # Hundredths of a point are more than a screen shows (factors, as in "scale(0.015625)", keep their digits).
+    return re.sub(r"(?<=[\s\"])-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg.getvalue()), picture
+
+
+def _share(frames: Sequence[str]) -> tuple[list[str], list[list[list[int]]]]:
+    """Return each different element of all frames once, and each frame as runs of them: [first, how many], ..."""
+    numbers: dict[str, int] = {}
+    runs = []
+    for frame in frames:
+        used = [numbers.setdefault(element, len(numbers)) for element in re.split("(?=<)", frame)]
+        together = itertools.groupby(enumerate(used), lambda pair: pair[1] - pair[0])
+        runs.append([[first[1], 1 + sum(1 for _ in more)] for _, (first, *more) in together])
+    return list(numbers), runs

@@ -1,0 +1,12 @@
+"""Figures that the reader moves: in Jupyter, and in the built pages, where no kernel answers.
+
+Each figure is Python that says what it starts from, and JavaScript that draws it and computes what follows when the
+reader moves something; `figure.js` is what they share. `explore` steps through frames that matplotlib drew in advance.
+"""
+
+from dlnlib.explore._figure import InteractiveFigure
+from dlnlib.explore._frames import explore, format_value
+from dlnlib.explore._portrait import phase_portrait
+from dlnlib.explore._step import large_steps
+
+__all__ = ["InteractiveFigure", "explore", "format_value", "large_steps", "phase_portrait"]

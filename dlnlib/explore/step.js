@@ -1,0 +1,197 @@
+// One mode under gradient descent: a map of its layers onto themselves, from crawling to chaos as the step grows.
+import { scaleLinear, scaleLog } from "d3-scale";
+import { add, slider } from "./controls.js";
+import { grid, number } from "./numbers.js";
+import { plot } from "./plot.js";
+
+const [SMALLEST, LARGEST] = [0.05, 4.5]; // steps, in units of the best
+const SHOWN = 40; // steps
+const SETTLED = 2000; // steps after which a mode has forgotten its start
+const LONGEST = 32; // cycle that is looked for
+const AWAY = 1e3;
+
+/**
+ * One step of gradient descent on (1 - a^D)^2 / 2, all D layers being a: `kappa` is the learning rate over the best
+ * one, 1 / D, of `dlnlib.stability.best_learning_rate`.
+ */
+export function step(a, depth, kappa) {
+  return a + (kappa / depth) * a ** (depth - 1) * (1 - a ** depth);
+}
+
+/** The layers a at the start and after each of n steps; fewer if they escape. */
+export function path(a0, depth, kappa, n) {
+  const visited = [a0];
+  while (visited.length <= n && Math.abs(visited.at(-1)) < AWAY) visited.push(step(visited.at(-1), depth, kappa));
+  return visited;
+}
+
+/** Where a mode ends: the values that it visits for ever, none if it escapes. */
+export function fate(a0, depth, kappa) {
+  let a = a0;
+  for (let n = 0; n < SETTLED && Math.abs(a) < AWAY; n++) a = step(a, depth, kappa);
+  const visited = path(a, depth, kappa, 4 * LONGEST);
+  if (Math.abs(visited.at(-1)) >= AWAY) return [];
+  const period = visited.findIndex((value, n) => n > 0 && n <= LONGEST && Math.abs(value - visited[0]) < 1e-6);
+  return period > 0 ? visited.slice(0, period) : visited;
+}
+
+function inWords(ends, depth, kappa) {
+  if (ends.length === 0) return "it escapes";
+  if (ends.length === 1 && Math.abs(ends[0] ** depth - 1) > 0.01) return "thrown back onto the plateau";
+  if (kappa <= 2 || ends.length === 1) {
+    if (kappa > 1.02) return "it swings in to the minimum";
+    return kappa < 0.98 ? "it creeps up to the minimum" : "its last step lands on the minimum";
+  }
+  return ends.length <= LONGEST ? `a cycle of ${ends.length} steps` : `no cycle of up to ${LONGEST} steps: chaos`;
+}
+
+export function largeSteps(body, _, change) {
+  const panels = add(body, "div", { className: "live-panels live-three" });
+  const controls = add(body, "div", { className: "live-controls" });
+  const words = add(body, "p", { className: "live-says" });
+  words.setAttribute("aria-live", "polite");
+  const size = { width: 262, height: 250 };
+  const stairs = plot(panels, {
+    ...size,
+    x: scaleLinear([-1.7, 1.7], [0, 1]),
+    y: scaleLinear([-1.7, 1.7], [0, 1]),
+    label: "The map of a layer onto the next step's",
+    xLabel: "layer a",
+    yLabel: "a after a step",
+    xTicks: [-1, 0, 1],
+    yTicks: [-1, 0, 1],
+  });
+  const times = plot(panels, {
+    ...size,
+    x: scaleLinear([0, SHOWN], [0, 1]),
+    y: scaleLinear([-0.6, 2.6], [0, 1]),
+    label: "The strength of the mode at each step",
+    xLabel: "step",
+    yLabel: "strength u / s",
+    xTicks: [0, 20, 40],
+    yTicks: [0, 1, 2],
+  });
+  const tree = plot(panels, {
+    ...size,
+    x: scaleLinear([0, LARGEST], [0, 1]),
+    y: scaleLinear([-0.6, 2.6], [0, 1]),
+    label: "The strengths that a mode ends at, for each size of the step",
+    xLabel: "step / best step κ",
+    yLabel: "ends at u / s",
+    xTicks: [0, 1, 2, 3, 4],
+    yTicks: [0, 1, 2],
+  });
+  let settings;
+  let drawn;
+  const toStep = (kappa) => change({ kappa: Math.min(Math.max(Math.round(100 * kappa) / 100, SMALLEST), LARGEST) });
+  const start = stairs.handle({
+    label: "start of each layer",
+    along: "x",
+    moved([a]) {
+      const u0 = Math.max(a, 0) ** settings.depth;
+      change({ u0: Math.min(Math.max(u0, 0.01), 3) });
+    },
+  });
+  tree.press(([kappa]) => toStep(kappa));
+  const cursor = tree.handle({
+    label: "size of the step",
+    color: "vermillion",
+    along: "x",
+    moved: ([kappa]) => toStep(kappa),
+  });
+  const sizes = slider(controls, {
+    label: "step κ",
+    scale: scaleLinear([SMALLEST, LARGEST], [100 * SMALLEST, 100 * LARGEST]),
+    text: number,
+    moved: toStep,
+  });
+  const depths = slider(controls, {
+    label: "depth D",
+    scale: scaleLinear([1, 20], [1, 20]),
+    moved: (depth) => change({ depth }),
+  });
+  const starts = slider(controls, {
+    label: "start u₀",
+    scale: scaleLog([0.01, 3], [0, 200]),
+    text: (u0) => String(Number(u0.toPrecision(2))),
+    moved: (u0) => change({ u0: Number(u0.toPrecision(2)) }),
+  });
+  stairs.line(
+    "diagonal",
+    [
+      [-2, -2],
+      [2, 2],
+    ],
+    { color: "faint", width: 1 },
+  );
+  times.line(
+    "minimum",
+    [
+      [0, 1],
+      [SHOWN, 1],
+    ],
+    { color: "green", width: 3, opacity: 0.6 },
+  );
+  times.readOff((n) => {
+    const at = Math.round(n);
+    const a = path(settings.u0 ** (1 / settings.depth), settings.depth, settings.kappa, SHOWN)[at];
+    return [[a ** settings.depth, `step ${at}: ${number(a ** settings.depth)}`, "blue"]];
+  });
+
+  return (chosen) => {
+    settings = chosen;
+    const { kappa, depth, u0 } = settings;
+    const a0 = u0 ** (1 / depth);
+    const visited = path(a0, depth, kappa, SHOWN);
+    const strengths = visited.map((a) => a ** depth);
+    stairs.line(
+      "map",
+      grid(-1.7, 1.7, 240).map((a) => [a, step(a, depth, kappa)]),
+      { color: "vermillion" },
+    );
+    stairs.line(
+      "stairs",
+      visited.slice(0, -1).flatMap((a, n) => [
+        [a, n ? a : 0],
+        [a, visited[n + 1]],
+        [visited[n + 1], visited[n + 1]],
+      ]),
+      { color: "blue", width: 1 },
+    );
+    times.line(
+      "path",
+      strengths.map((u, n) => [n, u]),
+      { color: "blue", width: 1 },
+    );
+    times.marks(
+      "steps",
+      strengths.map((u, n) => [n, u]),
+      { color: "blue", radius: 3 },
+    );
+    const key = `${depth} ${u0}`;
+    if (drawn !== key) {
+      drawn = key;
+      const points = grid(SMALLEST, LARGEST, 220).flatMap((at) => fate(a0, depth, at).map((a) => [at, a ** depth]));
+      tree.dots("tree", points, { color: "blue" });
+    }
+    const ends = fate(a0, depth, kappa);
+    const fateInWords = inWords(ends, depth, kappa);
+    tree.line(
+      "here",
+      [
+        [kappa, -1],
+        [kappa, 3],
+      ],
+      { color: "vermillion", width: 1.2 },
+    );
+    times.title(fateInWords, "blue");
+    start([a0, 0], `a = ${number(a0, 3)}`);
+    cursor([kappa, -0.6], `κ = ${number(kappa)}`);
+    sizes(kappa);
+    depths(depth);
+    starts(u0);
+    const says = `Step κ = ${number(kappa)} of the best, depth ${depth}, start u₀ = ${Number(u0.toPrecision(2))}: ${fateInWords}.`;
+    words.textContent = says;
+    return { says, strengths, period: ends.length };
+  };
+}

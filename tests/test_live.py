@@ -1,0 +1,188 @@
+"""Live figures: what the browser computes against dlnlib, and each control by mouse, finger and keys.
+
+A new instrument needs an entry in `FIGURES`, and that is all: its figure, settings drawn at random, what it must show.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlnlib import Task, descent, exact, explore, stability
+
+pytestmark = pytest.mark.slow
+
+MODULES = Path(explore.__file__).parent
+PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8"><title>A live figure</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>{css} body {{ font: 16px sans-serif; background: {ground}; color: {ink} }}</style>
+<main><h1>A figure</h1><div class="live"><script type="application/json">{state}</script></div></main>
+<script src="{script}"></script></html>"""
+AXE = Path(__file__).parent.parent / "web/node_modules/axe-core/axe.min.js"
+
+
+def portrait_settings(rng):
+    a0, b0 = rng.uniform(-1.8, 1.8, 2)
+    return {"a0": a0, "b0": b0, "s": rng.uniform(0.25, 2), "t": rng.uniform(0, 8)}
+
+
+def portrait_shows(a0, b0, s, t):
+    a, b = exact.unbalanced_mode(t, s, a0, b0)
+    goal = np.clip(a0 * b0, 0.99 * s, 1.01 * s)
+    return {"a": a, "b": b, "c": a0**2 - b0**2, "learned": exact.unbalanced_time(goal, s, a0, b0)}
+
+
+def steps_settings(rng):
+    return {"depth": int(rng.integers(1, 21)), "kappa": rng.uniform(0.05, 3.5), "u0": rng.uniform(0.01, 1)}
+
+
+def steps_shows(depth, kappa, u0):
+    """Ten steps: chaos multiplies a rounding at each."""
+    rate = kappa * stability.best_learning_rate(1.0, depth)
+    layers = np.full((depth, 1, 1), u0 ** (1 / depth))
+    run = descent.gradient_descent(Task([[1.0]], [[1.0]], 1.0, 1), list(layers), rate, 10)
+    escaped = np.abs(run.modes[:, 0]) >= 1e3**depth
+    return {"strengths": run.modes[: 1 + escaped.argmax() if escaped.any() else None, 0]}
+
+
+FIGURES = {
+    "largeSteps": (explore.large_steps, steps_settings, steps_shows),
+    "portrait": (explore.phase_portrait, portrait_settings, portrait_shows),
+}
+
+
+def open_figure(browser, tmp_path, figure, theme="light", **options):
+    """Open a page of one figure, as the book has it."""
+    state = {name: getattr(figure, name) for name in ("kind", "data", "settings")}
+    script, file = MODULES / "bundle/page.js", tmp_path / "figure.html"
+    if not script.exists():
+        pytest.fail("the figures' scripts are not bundled; run `scripts/javascript.py` first")
+    file.write_text(
+        PAGE.format(
+            theme=theme,
+            ground={"light": "white", "dark": "#121212"}[theme],
+            ink={"light": "black", "dark": "white"}[theme],
+            css=(MODULES / "live.css").read_text(),
+            state=json.dumps(state),
+            script=script.as_uri(),
+        )
+    )
+    page = browser.new_page(**options)
+    page.troubles = []
+    page.on("console", lambda message: page.troubles.append(message.text))
+    page.on("pageerror", lambda error: page.troubles.append(str(error)))
+    page.goto(file.as_uri())
+    page.locator(".live.awake").wait_for()
+    return page
+
+
+def says(page):
+    return page.evaluate("document.querySelector('.live').live.shown.says")
+
+
+def set_to(page, settings):
+    """Move a figure to some settings, and return all that it has then."""
+    return page.evaluate(
+        "settings => { const { live } = document.querySelector('.live'); live.change(settings); return live.settings }",
+        settings,
+    )
+
+
+@pytest.fixture(params=FIGURES)
+def kind(request):
+    return request.param
+
+
+def test_a_browser_computes_what_dlnlib_does(browser, tmp_path, kind):
+    make, draw, shows = FIGURES[kind]
+    page, rng = open_figure(browser, tmp_path, make()), np.random.default_rng(0)
+    for _ in range(50):
+        settings = draw(rng)
+        set_to(page, settings)
+        shown = page.evaluate("document.querySelector('.live').live.shown")
+        for name, value in shows(**settings).items():
+            found = shown[name][: len(value)] if np.ndim(value) else shown[name]
+            np.testing.assert_allclose(found, value, rtol=1e-9, atol=1e-9, err_msg=f"{name} at {settings}")
+    assert page.troubles == []
+    page.close()
+
+
+def test_each_control_changes_what_is_said_by_mouse_and_keys(browser, tmp_path, kind):
+    page = open_figure(browser, tmp_path, FIGURES[kind][0](), viewport={"width": 1000, "height": 900})
+    rng = np.random.default_rng(1)
+    for control in page.locator("input[type=range], [role=slider]").all():
+        before = says(page)
+        for key in ("ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown"):
+            control.press(key)
+            if says(page) != before:
+                break
+        assert says(page) != before
+        assert control.get_attribute("aria-valuetext")
+    for slider in page.locator("input[type=range]").all():
+        before, box = says(page), slider.bounding_box()
+        middle = slider.evaluate("input => 2 * input.value < Number(input.min) + Number(input.max)")
+        slider.click(position={"x": box["width"] - 6 if middle else 6, "y": box["height"] / 2})
+        assert says(page) != before
+    for handle in page.locator("[role=slider]").all():
+        set_to(page, FIGURES[kind][1](rng))
+        before, (x, y) = says(page), middle_of(handle)
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 30, y + 30, steps=3)
+        page.mouse.up()
+        assert says(page) != before
+    for button in page.locator(".live-buttons button").all():
+        before = set_to(page, FIGURES[kind][1](rng))
+        button.click()
+        assert page.evaluate("document.querySelector('.live').live.settings") != before
+    assert page.troubles == []
+    page.close()
+
+
+def middle_of(element):
+    box = element.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_each_control_changes_what_is_said_by_finger_on_a_phone(browser, tmp_path, kind):
+    options = {"viewport": {"width": 390, "height": 1500}, "has_touch": True}
+    page = open_figure(browser, tmp_path, FIGURES[kind][0](), **options)
+    finger = page.context.new_cdp_session(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for slider in page.locator("input[type=range]").all():
+        before, box = says(page), slider.bounding_box()
+        assert box["height"] >= 44
+        middle = slider.evaluate("input => 2 * input.value < Number(input.min) + Number(input.max)")
+        slider.tap(position={"x": box["width"] - 6 if middle else 6, "y": box["height"] / 2})
+        assert says(page) != before
+    for handle in page.locator("[role=slider]").all():
+        set_to(page, FIGURES[kind][1](np.random.default_rng(1)))
+        before, (x, y) = says(page), middle_of(handle)
+        for step, kind_of_touch in enumerate(("touchStart", "touchMove", "touchMove", "touchEnd")):
+            at = [] if kind_of_touch == "touchEnd" else [{"x": x - 15 * step, "y": y + 15 * step}]
+            finger.send("Input.dispatchTouchEvent", {"type": kind_of_touch, "touchPoints": at})
+        assert says(page) != before
+    for button in page.locator(".live button").all():
+        box = button.bounding_box()
+        assert min(box["width"], box["height"]) >= 44
+    assert page.troubles == []
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_figure_is_accessible(browser, tmp_path, kind, theme):
+    page = open_figure(browser, tmp_path, FIGURES[kind][0](), theme)
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run({preload: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
+    assert [(fault["id"], node["html"]) for fault in found["violations"] for node in fault["nodes"]] == []
+    page.close()
+
+
+def test_a_mode_that_starts_on_the_line_to_the_saddle_is_never_learned(browser, tmp_path):
+    page = open_figure(browser, tmp_path, explore.phase_portrait())
+    page.get_by_role("button", name="on it").click()
+    assert "never learned" in says(page)
+    assert page.evaluate("document.querySelector('.live').live.shown.learned") == math.inf
+    page.close()
