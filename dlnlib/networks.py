@@ -35,7 +35,15 @@ from dlnlib.initialization import random_factors
 from dlnlib.meanfield import tanh_slope
 from dlnlib.task import Task
 
-__all__ = ["LinearAttention", "LinearNetwork", "Network", "SampleNetwork", "TanhNetwork", "jacobian_factors", "propagate"]
+__all__ = [
+    "LinearAttention",
+    "LinearNetwork",
+    "Network",
+    "SampleNetwork",
+    "TanhNetwork",
+    "jacobian_factors",
+    "propagate",
+]
 
 Arrays = Any  # of NumPy, or of torch
 Change = Any  # of a layer: an array, or a pair of them whose product it is
@@ -267,13 +275,15 @@ class LinearAttention(LinearNetwork):
         super().__init__(task, test)
         self.d = math.isqrt(task.n_in)
         if task.n_out != 1 or self.d**2 != task.n_in:
-            raise ValueError(f"task was {task}; it must have one output and d^2 inputs, as datasets.in_context makes it")
+            raise ValueError(
+                f"task was {task}; it must have one output and d^2 inputs, as datasets.in_context makes it"
+            )
         u, _, vt = Task(task.sigma_yx.reshape(self.d, self.d)).modes
         self.ut, self.vt = np.ones((len(vt), 1)), (u.T[:, :, None] * vt[:, None, :]).reshape(len(vt), -1)
 
     def check(self, weights: Sequence[ArrayLike]) -> list[Array]:
         layers = [finite(name, w) for name, w in each("weights", weights)]
-        heads = layers[0].shape[-1:]
+        heads = layers[0].shape[-1:] if layers else ()
         allowed = [(1, *heads), (*heads, self.d), (*heads, self.d)]
         if [w.shape[-2:] for w in layers] != allowed or any(w.ndim > 3 or not w.size for w in layers):
             raise ValueError(
