@@ -66,6 +66,7 @@ TASKS = [None]
 W1, W2 = np.full((2, 3), 0.1), np.full((2, 2), 0.1)
 START = [W1, W2]  # of three inputs, two hidden units and two outputs
 WEIGHTS = [START[::-1]]
+NO_COVARIANCE = [np.eye(2, 3), [[1.0, 2.0], [0.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]], np.diag([1.0, 0.0])]
 WIDTHS = [[3, 0, 2], [3]]
 DTYPE = ["int64"]
 DEVICE = ["nowhere"]
@@ -79,6 +80,7 @@ COLOR = ["nocolour"]
 
 # What needs no row: results, which only the library makes; and what takes any object, to write it.
 NO_ROW = {
+    exact.AttentionModes,
     *(dlnlib.task.Modes, dlnlib.task.Whitening, descent.Run, exact.BalancedFlow, exact.CriticalFamily),
     *(reduction.Reduction, pretraining.Pretraining, pretraining.Consistency),
     exact.Forecast,
@@ -86,6 +88,7 @@ NO_ROW = {
 }
 # And what only `descent.train` calls, of what it is given.
 PROTOCOL = {networks.Network: "check to at loss records", networks.LinearNetwork: "at loss records"}
+PROTOCOL |= {networks.LinearAttention: "check at"}
 PROTOCOL |= {networks.SampleNetwork: "at loss records activation outputs", networks.TanhNetwork: "activation"}
 PROTOCOL |= {rules.Rule: "begin", rules.Descent: "begin", descent.Run: "rows"}
 NO_ROW |= {getattr(kind, name) for kind, names in PROTOCOL.items() for name in names.split()}
@@ -98,6 +101,7 @@ CALLED = {"sigma_yx_or_singular_values": "sigma_yx", "task_or_sigma_yx": "sigma_
 AXES = Figure().subplots()
 TASK = Task(np.eye(2, 3), np.diag([3.0, 2.0, 1.0]), 10.0)
 WIDE = Task(np.eye(2, 40))
+IN_CONTEXT = datasets.in_context(np.eye(2), 5)
 WHITENED = TASK.whitened()
 SMALL = reduction.reduce(WIDE, initialization.orthogonal([40, 9, 2], rng=0))
 ONE_MODE = {"s": ([1.0, 2.0], POSITIVE), "tau": (1.0, POSITIVE), "input_variance": (1.0, POSITIVE)}  # at depth 2
@@ -170,6 +174,10 @@ TABLE = [
         labels=([1, 0], [[0, math.nan], [0, -1], [0.5, 1.0], [0], [[0, 1]], []]),
     ),
     row(datasets.read_idx, file=("labels", [*PATH, "nowhere", "."])),
+    *(
+        row(function, covariance=(np.eye(2), [*MATRIX, *NO_COVARIANCE]), n_examples=(5, COUNT))
+        for function in (datasets.in_context, exact.attention_modes)
+    ),
     row(datasets.with_constant, x=(np.eye(2), MATRIX)),
     row(
         datasets.teacher,
@@ -226,6 +234,11 @@ TABLE = [
         network=(networks.LinearNetwork(TASK), [TASK]),
         rule=(rules.Descent(0.1), [0.1, rules.Descent]),
         **{name: bad for name, bad in TRAINING.items() if name != "learning_rate"},
+    ),
+    row(
+        networks.LinearAttention,
+        task=(IN_CONTEXT, [*TASKS, TASK, Task(np.eye(1, 3))]),
+        test=(IN_CONTEXT, ["test", Task(np.eye(1, 9))]),
     ),
     row(networks.LinearNetwork, task=(TASK, TASKS), test=(TASK, ["test", WIDE]), **NOISE),
     *(

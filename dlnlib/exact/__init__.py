@@ -1,5 +1,6 @@
 """Exact solutions of gradient flow in deep linear networks."""
 
+from dlnlib.exact.attention import AttentionModes, attention_modes
 from dlnlib.exact.decay import decay_threshold, decayed_mode, decayed_strength
 from dlnlib.exact.flow import BalancedFlow, balanced_flow
 from dlnlib.exact.generalisation import best_stopping_time, excess_error, noisy_modes, ridge_error, stopped_error
@@ -12,9 +13,11 @@ from dlnlib.exact.steps import edge_sharpness, escape_rate, plateau_growth, step
 from dlnlib.exact.unbalanced import unbalanced_mode, unbalanced_time
 
 __all__ = [
+    "AttentionModes",
     "BalancedFlow",
     "CriticalFamily",
     "Forecast",
+    "attention_modes",
     "balanced_flow",
     "best_stopping_time",
     "critical_families",
