@@ -35,14 +35,23 @@ export function fate(a0, depth, kappa) {
   return period > 0 ? visited.slice(0, period) : visited;
 }
 
+/** The mean logarithm by which a small deviation grows in a step, on the way through these values. */
+function exponent(visited, depth, kappa) {
+  const slope = (a) => 1 + (kappa / depth) * a ** (depth - 2) * (depth - 1 - (2 * depth - 1) * a ** depth);
+  return visited.reduce((sum, a) => sum + Math.log(Math.abs(slope(a))), 0) / visited.length;
+}
+
 function inWords(ends, depth, kappa) {
   if (ends.length === 0) return "it escapes";
   if (ends.length === 1 && Math.abs(ends[0] ** depth - 1) > 0.01) return "thrown back onto the plateau";
-  if (kappa <= 2 || ends.length === 1) {
+  if (ends.length === 1 || (kappa <= 2 && depth > 1)) {
     if (kappa > 1.02) return "it swings in to the minimum";
     return kappa < 0.98 ? "it creeps up to the minimum" : "its last step lands on the minimum";
   }
-  return ends.length <= LONGEST ? `a cycle of ${ends.length} steps` : `no cycle of up to ${LONGEST} steps: chaos`;
+  if (ends.length <= LONGEST) return `a cycle of ${ends.length} steps`;
+  return exponent(ends, depth, kappa) > 0.01
+    ? "chaos: close neighbours part"
+    : "a long cycle, or a slow approach to one";
 }
 
 export function largeSteps(body, _, change) {
@@ -124,14 +133,7 @@ export function largeSteps(body, _, change) {
     ],
     { color: "faint", width: 1 },
   );
-  times.line(
-    "minimum",
-    [
-      [0, 1],
-      [SHOWN, 1],
-    ],
-    { color: "green", width: 3, opacity: 0.6 },
-  );
+  times.horizontal("minimum", 1, { color: "green", width: 3, opacity: 0.6 });
   times.readOff((n) => {
     const at = Math.round(n);
     const a = path(settings.u0 ** (1 / settings.depth), settings.depth, settings.kappa, SHOWN)[at];
@@ -176,14 +178,7 @@ export function largeSteps(body, _, change) {
     }
     const ends = fate(a0, depth, kappa);
     const fateInWords = inWords(ends, depth, kappa);
-    tree.line(
-      "here",
-      [
-        [kappa, -1],
-        [kappa, 3],
-      ],
-      { color: "vermillion", width: 1.2 },
-    );
+    tree.vertical("here", kappa, { color: "vermillion", width: 1.2 });
     times.title(fateInWords, "blue");
     start([a0, 0], `a = ${number(a0, 3)}`);
     cursor([kappa, -0.6], `κ = ${number(kappa)}`);
