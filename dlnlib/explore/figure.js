@@ -17,7 +17,6 @@ const KINDS = { frames, largeSteps, lazyToRich, portrait, signals };
 export function bringToLife(el, model) {
   const body = document.createElement("div");
   body.className = "live-body";
-  body.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to the figure
   const live = {
     get settings() {
       return model.get("settings");
@@ -32,6 +31,8 @@ export function bringToLife(el, model) {
     live.shown = draw(live.settings);
   };
   show();
+  // JupyterLab leaves the keys to what is so marked.
+  for (const control of body.querySelectorAll("input, button, [tabindex]")) control.dataset.lmSuppressShortcuts = "";
   model.on("change:settings", show);
   el.append(body);
   el.live = live; // for tests
