@@ -484,7 +484,16 @@ TABLE = [
         s=(1.0, ONE_POSITIVE),
         start=([0.5, 0.1], [*VECTOR, [0.5], [0.5, 2.0]]),
         duration=(8.0, ONE_POSITIVE),
+        predict=(True, [1]),
     ),
+    row(
+        explore.lazy_to_rich,
+        sigma_yx=([[1.0, 0.0]], [*MATRIX, [[0.0, 0.0]], [[1.0], [2.0]]]),
+        direction=([[0.5, 0.5]], [*MATRIX, [[0.5]]]),
+        lam=(1.0, [*ONE_NUMBER, 31]),
+        scale=(0.1, [*ONE_POSITIVE, 2]),
+    ),
+    row(explore.signals, gain=(1.0, [*ONE_POSITIVE, 3]), variance=(1.0, [*ONE_POSITIVE, 3]), layers=(3, [*COUNT, 101])),
     row(explore.large_steps, depth=(2, [*COUNT, 21]), u0=(0.1, [*ONE_POSITIVE, 4]), kappa=(0.5, [*ONE_POSITIVE, 5])),
 ]
 
