@@ -28,8 +28,8 @@
     const formulas = [...document.querySelectorAll("span.math mjx-math")],
       short = formulas.map(isShort);
     formulas.forEach((formula, i) => {
-    formula.classList.toggle("whole", short[i]);
-  });
+      formula.classList.toggle("whole", short[i]);
+    });
   }
 
   // A phone that is turned, or a sidebar that goes, makes lines of another length; what unfolds has lines for the first time.
