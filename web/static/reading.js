@@ -5,7 +5,11 @@
 
   // What is folded opens where a link, or a hit of the search, lies within it.
   function unfold(element) {
-    for (let fold = element.closest("details, .toggle-hidden"); fold; fold = fold.parentElement.closest("details, .toggle-hidden")) {
+    for (
+      let fold = element.closest("details, .toggle-hidden");
+      fold;
+      fold = fold.parentElement.closest("details, .toggle-hidden")
+    ) {
       fold.open = true;
       fold.classList.remove("toggle-hidden");
     }
@@ -16,7 +20,7 @@
   window.addEventListener("load", async () => {
     await window.MathJax?.startup?.promise; // until then lines move
     const hits = [...(linked() ?? document).querySelectorAll("article .highlighted")];
-    const place = hits.find(hit => hit.checkVisibility()) ?? hits[0] ?? linked();
+    const place = hits.find((hit) => hit.checkVisibility()) ?? hits[0] ?? linked();
     if (!place) return;
     unfold(place);
     place.scrollIntoView({ block: place.matches(".highlighted") ? "center" : "start" });
@@ -29,5 +33,5 @@
     dataset.onScreen = dataset.theme;
     dataset.theme = "light";
   });
-  window.addEventListener("afterprint", () => dataset.theme = dataset.onScreen);
+  window.addEventListener("afterprint", () => (dataset.theme = dataset.onScreen));
 })();
