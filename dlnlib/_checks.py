@@ -85,6 +85,15 @@ def positive(name: str, value: ArrayLike, reason: str = "", ndim: int | None = N
     return array
 
 
+def positive_definite(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a float64 array; refuse what is no covariance of inputs that vary in every direction."""
+    matrix = finite(name, value, ndim=2)
+    square = matrix.shape[0] == matrix.shape[1]
+    if not square or not np.allclose(matrix, matrix.T, atol=0) or np.linalg.eigvalsh(matrix)[0] <= 0:
+        raise ValueError(f"{name} was {shown(value)}; it must be symmetric, with eigenvalues greater than zero")
+    return matrix
+
+
 def positive_int(name: str, value: int) -> int:
     """Return `value` as an int; refuse anything but a whole number of at least one."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnlib._checks import Array, finite, generator, one_of, path, positive_int, real, shown
+from dlnlib._checks import Array, finite, generator, one_of, path, positive_definite, positive_int, real, shown
 from dlnlib.task import Task
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "fashion_mnist",
     "from_images",
     "hierarchy",
+    "in_context",
     "mnist",
     "mnist_images",
     "read_idx",
@@ -388,6 +389,54 @@ def diffuse(
         table = np.repeat(table, branching, axis=0)
         table *= np.where(rng.random(table.shape) < flip, -1.0, 1.0)
     return table
+
+
+def in_context(covariance: ArrayLike, n_examples: int) -> Task:
+    r"""Regression in context, as a layer of linear attention sees it.
+
+    A sequence is a context of N examples, x_n ~ N(0, Lambda) and y_n = w^T x_n with a new w ~ N(0, I), and a query
+    x_q ~ N(0, Lambda) whose y = w^T x_q is asked for. Linear attention answers vec(M)^T z with
+
+    .. math:: z = \mathrm{vec}(\beta x_q^\top), \qquad \beta = \frac1N \sum_n y_n x_n,
+
+    the correlations of the examples with their targets, times the query. The moments of this task are
+
+    .. math:: \Sigma_{yz} = \mathrm{vec}(\Lambda^2)^\top, \qquad \Sigma_{zz} = B \otimes \Lambda, \qquad
+        B = \mathbb E[\beta \beta^\top] = \Lambda^2 + \frac{\Lambda \operatorname{tr} \Lambda + \Lambda^2}{N},
+
+    and E[y^2] = tr Lambda.
+
+    Parameters
+    ----------
+    covariance : (d, d) array
+        Lambda.
+    n_examples : int
+        N, the examples in the context of each sequence.
+
+    Returns
+    -------
+    Task
+        d^2 inputs (vec goes through rows: entry d i + j is beta_i times x_j), one output.
+
+    Raises
+    ------
+    ValueError
+        If the covariance is not symmetric and positive definite, or there is no example.
+
+    References
+    ----------
+    Zhang, Singh, Latham & Saxe (2025).
+
+    Examples
+    --------
+    >>> task = in_context(np.eye(3), n_examples=4)
+    >>> task.modes.s, task.mode_variances  # sqrt(d) and 1 + (1 + d) / N
+    (array([1.73205081]), array([2.]))
+    """
+    lam = positive_definite("covariance", covariance)
+    square = lam @ lam
+    b = square + (np.trace(lam) * lam + square) / positive_int("n_examples", n_examples)
+    return Task(square.reshape(1, -1), np.kron(b, lam), float(np.trace(lam)))
 
 
 def stored(name: str) -> dict[str, Any]:

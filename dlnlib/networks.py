@@ -21,6 +21,7 @@ from dlnlib._checks import (
     Array,
     Nonlinearity,
     chained,
+    each,
     finite,
     generator,
     instance,
@@ -34,7 +35,15 @@ from dlnlib.initialization import random_factors
 from dlnlib.meanfield import tanh_slope
 from dlnlib.task import Task
 
-__all__ = ["LinearNetwork", "Network", "SampleNetwork", "TanhNetwork", "jacobian_factors", "propagate"]
+__all__ = [
+    "LinearAttention",
+    "LinearNetwork",
+    "Network",
+    "SampleNetwork",
+    "TanhNetwork",
+    "jacobian_factors",
+    "propagate",
+]
 
 Arrays = Any  # of NumPy, or of torch
 Change = Any  # of a layer: an array, or a pair of them whose product it is
@@ -229,6 +238,74 @@ class LinearNetwork(Network):
     def _missed(self, end_to_end: Arrays) -> Arrays:
         """What the map misses of the targets, in the directions in which the inputs vary."""
         return self.targets - (end_to_end if self.root is None else end_to_end @ self.root.mT)
+
+
+class LinearAttention(LinearNetwork):
+    r"""One layer of linear attention on regression in context, by exact moments; keys and queries are of rank one.
+
+    Head h has a value v_h, a key k_h and a query q_h, and the layer answers beta^T M x_q with
+
+    .. math:: M = \sum_h v_h k_h q_h^\top .
+
+    (With one matrix for key and query of each head, M = sum_h v_h M_h, it is `LinearNetwork` on the same task: its
+    first layer holds the vec(M_h) as rows, its second the values.) What a run records as modes are the strengths of M
+    along the principal components of the inputs.
+
+    Parameters
+    ----------
+    task : Task
+        From `datasets.in_context`; or that of sampled sequences, ``Task.from_samples(z, y)`` of z = vec(beta x_q^T).
+    test : Task, optional
+        Also record the loss on these moments, such as those of another context length.
+
+    Examples
+    --------
+    Weights are the values, shape (..., 1, heads), and the keys and queries, shape (..., heads, d):
+
+    >>> from dlnlib import datasets, descent, rules
+    >>> network = LinearAttention(datasets.in_context(np.diag([2.0, 1.0]), n_examples=10))
+    >>> start = [np.full((1, 2), 0.1), 0.1 * np.eye(2), 0.1 * np.eye(2)]
+    >>> descent.train(network, start, rules.Descent(0.01), steps=2000).modes[[0, 300, 2000]].round(3)
+    array([[0.001, 0.001],
+           [0.4  , 0.003],
+           [0.4  , 0.714]])
+    """
+
+    def __init__(self, task: Task, test: Task | None = None) -> None:
+        super().__init__(task, test)
+        self.d = math.isqrt(task.n_in)
+        if task.n_out != 1 or self.d**2 != task.n_in:
+            raise ValueError(
+                f"task was {task}; it must have one output and d^2 inputs, as datasets.in_context makes it"
+            )
+        u, _, vt = Task(task.sigma_yx.reshape(self.d, self.d)).modes
+        self.ut, self.vt = np.ones((len(vt), 1)), (u.T[:, :, None] * vt[:, None, :]).reshape(len(vt), -1)
+
+    def check(self, weights: Sequence[ArrayLike]) -> list[Array]:
+        layers = [finite(name, w) for name, w in each("weights", weights)]
+        heads = layers[0].shape[-1:] if layers else ()
+        allowed = [(1, *heads), (*heads, self.d), (*heads, self.d)]
+        if [w.shape[-2:] for w in layers] != allowed or any(w.ndim > 3 or not w.size for w in layers):
+            raise ValueError(
+                f"weights had shapes {[w.shape for w in layers]}; they must be values (1, heads), "
+                f"keys (heads, {self.d}) and queries (heads, {self.d})"
+            )
+        return layers
+
+    def at(self, weights: list[Arrays]) -> tuple[Callable[[], tuple[Arrays, ...]], Downhill]:
+        values, keys, queries = weights
+        end_to_end = ((keys.mT * values) @ queries).reshape(-1, 1, self.d**2)
+        missed = self._missed(end_to_end)
+
+        def downhill(rate: Any) -> Iterable[tuple[int, Change]]:
+            error = rate * (missed if self.root is None else missed @ self.root)
+            toward = error.reshape(-1, self.d, self.d)
+            from_keys, from_queries = keys @ toward, queries @ toward.mT
+            return enumerate(
+                [(from_keys * queries).sum(-1)[..., None, :], values.mT * from_queries, values.mT * from_keys]
+            )
+
+        return lambda: (end_to_end, missed), downhill
 
 
 class SampleNetwork(Network):

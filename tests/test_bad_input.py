@@ -66,6 +66,7 @@ TASKS = [None]
 W1, W2 = np.full((2, 3), 0.1), np.full((2, 2), 0.1)
 START = [W1, W2]  # of three inputs, two hidden units and two outputs
 WEIGHTS = [START[::-1]]
+NO_COVARIANCE = [np.eye(2, 3), [[1.0, 2.0], [0.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]], np.diag([1.0, 0.0])]
 WIDTHS = [[3, 0, 2], [3]]
 DTYPE = ["int64"]
 DEVICE = ["nowhere"]
@@ -79,6 +80,7 @@ COLOR = ["nocolour"]
 
 # What needs no row: results, which only the library makes; and what takes any object, to write it.
 NO_ROW = {
+    exact.AttentionModes,
     *(dlnlib.task.Modes, dlnlib.task.Whitening, descent.Run, exact.BalancedFlow, exact.CriticalFamily),
     *(reduction.Reduction, pretraining.Pretraining, pretraining.Consistency),
     exact.Forecast,
@@ -86,6 +88,7 @@ NO_ROW = {
 }
 # And what only `descent.train` calls, of what it is given.
 PROTOCOL = {networks.Network: "check to at loss records", networks.LinearNetwork: "at loss records"}
+PROTOCOL |= {networks.LinearAttention: "check at"}
 PROTOCOL |= {networks.SampleNetwork: "at loss records activation outputs", networks.TanhNetwork: "activation"}
 PROTOCOL |= {rules.Rule: "begin", rules.Descent: "begin", descent.Run: "rows"}
 NO_ROW |= {getattr(kind, name) for kind, names in PROTOCOL.items() for name in names.split()}
@@ -98,6 +101,7 @@ CALLED = {"sigma_yx_or_singular_values": "sigma_yx", "task_or_sigma_yx": "sigma_
 AXES = Figure().subplots()
 TASK = Task(np.eye(2, 3), np.diag([3.0, 2.0, 1.0]), 10.0)
 WIDE = Task(np.eye(2, 40))
+IN_CONTEXT = datasets.in_context(np.eye(2), 5)
 WHITENED = TASK.whitened()
 SMALL = reduction.reduce(WIDE, initialization.orthogonal([40, 9, 2], rng=0))
 ONE_MODE = {"s": ([1.0, 2.0], POSITIVE), "tau": (1.0, POSITIVE), "input_variance": (1.0, POSITIVE)}  # at depth 2
@@ -105,6 +109,12 @@ SINGULAR_VALUES = [np.full((2, 2), math.nan), [1.0, -1.0], 1.0]
 CURVES = ([[1.0], [2.0]], [*MATRIX, np.ones((3, 1)), np.ones((2, 2))])
 RATES = [math.nan, 0, [[0.1]]]
 NOISE = {"label_noise": (0.1, NOT_NEGATIVE), "rng": (0, SEED)}
+LEVELS = {"per_input": (2.0, ONE_POSITIVE), "noise": (0.1, NOT_NEGATIVE), "signal": (1.0, NOT_NEGATIVE)}
+NOISY = {
+    "s": ([1.0, 2.0], [*VECTOR, 0, [0.0, 1.0]]),
+    "shape": ((2, 3), [3, (2,), (0, 3)]),
+    "noise": (0.1, ONE_POSITIVE),
+}
 RUN, STORED = descent.gradient_descent(TASK, START, 0.1, 2), Path(tempfile.mkdtemp()) / "run.npz"
 RUN.save(STORED)
 TRAINING = {
@@ -164,6 +174,10 @@ TABLE = [
         labels=([1, 0], [[0, math.nan], [0, -1], [0.5, 1.0], [0], [[0, 1]], []]),
     ),
     row(datasets.read_idx, file=("labels", [*PATH, "nowhere", "."])),
+    *(
+        row(function, covariance=(np.eye(2), [*MATRIX, *NO_COVARIANCE]), n_examples=(5, COUNT))
+        for function in (datasets.in_context, exact.attention_modes)
+    ),
     row(datasets.with_constant, x=(np.eye(2), MATRIX)),
     row(
         datasets.teacher,
@@ -220,6 +234,11 @@ TABLE = [
         network=(networks.LinearNetwork(TASK), [TASK]),
         rule=(rules.Descent(0.1), [0.1, rules.Descent]),
         **{name: bad for name, bad in TRAINING.items() if name != "learning_rate"},
+    ),
+    row(
+        networks.LinearAttention,
+        task=(IN_CONTEXT, [*TASKS, TASK, Task(np.eye(1, 3))]),
+        test=(IN_CONTEXT, ["test", Task(np.eye(1, 9))]),
     ),
     row(networks.LinearNetwork, task=(TASK, TASKS), test=(TASK, ["test", WIDE]), **NOISE),
     *(
@@ -310,6 +329,25 @@ TABLE = [
         depth=(2, [0.5, [2, 3]]),
         t=([1.0, 2.0], [-1]),
         tau=(1.0, ONE_POSITIVE),
+    ),
+    row(exact.stopped_error, t=([1.0, 2.0], [-1, math.inf]), start=(0.1, NOT_NEGATIVE), n_in=(50, [0]), **LEVELS),
+    row(exact.best_stopping_time, start=(0.1, NOT_NEGATIVE), **{**LEVELS, "noise": (0.1, [*NOT_NEGATIVE, 0])}),
+    row(
+        exact.ridge_error,
+        gamma=(0.1, NOT_NEGATIVE),
+        variances=([1.0, 2.0], [*VECTOR, [1.0, -1.0]]),
+        power=([1.0, 2.0], [*VECTOR, MISFIT, [1.0, -1.0]]),
+        noise=(0.1, NOT_NEGATIVE),
+        n_examples=(3, COUNT),
+    ),
+    row(exact.noisy_modes, **NOISY),
+    row(
+        exact.excess_error,
+        learned=(np.sqrt, NOT_A_FUNCTION),
+        **NOISY,
+        spread=(1.5, [*ONE_NUMBER, 0.5]),
+        share=([0.5, 0.2], NUMBERS),
+        part=(0.5, ONE_POSITIVE),
     ),
     row(exact.critical_families, sigma_yx_or_singular_values=(np.eye(2), SINGULAR_VALUES), hidden=(1, COUNT)),
     row(
@@ -446,7 +484,16 @@ TABLE = [
         s=(1.0, ONE_POSITIVE),
         start=([0.5, 0.1], [*VECTOR, [0.5], [0.5, 2.0]]),
         duration=(8.0, ONE_POSITIVE),
+        predict=(True, [1]),
     ),
+    row(
+        explore.lazy_to_rich,
+        sigma_yx=([[1.0, 0.0]], [*MATRIX, [[0.0, 0.0]], [[1.0], [2.0]]]),
+        direction=([[0.5, 0.5]], [*MATRIX, [[0.5]]]),
+        lam=(1.0, [*ONE_NUMBER, 31]),
+        scale=(0.1, [*ONE_POSITIVE, 2]),
+    ),
+    row(explore.signals, gain=(1.0, [*ONE_POSITIVE, 3]), variance=(1.0, [*ONE_POSITIVE, 3]), layers=(3, [*COUNT, 101])),
     row(explore.large_steps, depth=(2, [*COUNT, 21]), u0=(0.1, [*ONE_POSITIVE, 4]), kappa=(0.5, [*ONE_POSITIVE, 5])),
 ]
 

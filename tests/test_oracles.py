@@ -46,10 +46,17 @@ COVERED = {  # by a property in another file
     Task.loss: "test_task.test_loss_is_half_the_mean_squared_error",
     Task.with_inputs: "test_task.test_with_inputs_is_the_task_on_mapped_samples",
     Task.whitened: "test_task.test_white_inputs_have_unit_variance_and_lead_back",
+    networks.LinearAttention: "test_attention.test_gradients_are_autograds_on_the_sequences",
+    exact.attention_modes: "test_attention.test_aligned_heads_are_three_layer_modes_that_visit_the_plateaus",
     descent.gradient_descent: "test_descent.test_one_step_is_autograds_gradient",
+    exact.best_stopping_time: "test_exact_generalisation.test_no_time_is_better_than_the_best",
+    exact.excess_error: "test_exact_generalisation.test_a_filter_that_scales_needs_no_random_matrices",
     exact.forecast: "test_exact_prediction.test_aligned_tasks_are_forecast_exactly",
     exact.kernel_distance: "test_exact_kernel.test_the_distance_is_that_of_directions",
     exact.ntk: "test_exact_kernel.test_the_kernel_is_the_gram_matrix_of_the_gradients",
+    exact.noisy_modes: "test_exact_generalisation.test_a_noisy_mode_solves_the_secular_equation",
+    exact.ridge_error: "test_exact_generalisation.test_ridge_on_white_inputs_is_its_filter_under_the_law",
+    exact.stopped_error: "test_exact_generalisation.test_stopped_error_is_the_integral_over_the_law",
     exact.unbalanced_mode: "test_exact_layers.test_unbalanced_mode_in_every_quadrant",
     initialization.decoupled: "test_initialization."
     "test_decoupled_layers_are_balanced_and_multiply_to_the_asked_strengths",
@@ -59,6 +66,7 @@ COVERED = {  # by a property in another file
 }
 RECORDS = {
     "Run",
+    "AttentionModes",
     "BalancedFlow",
     "CriticalFamily",
     "Forecast",
