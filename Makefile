@@ -37,7 +37,7 @@ notebooks: $(INSTALLED) ## re-execute the notebooks in place and store their tex
 slides: book ## make a deck of slides from each chapter
 	@$(RUN) scripts/slides.py
 
-pdf: book ## print the whole book as a PDF (needs Chromium)
+pdf: book ## print the whole book as a PDF (needs Chromium); without solutions if SOLUTIONS=no
 	@$(RUN) scripts/pdf.py
 
 bench: book ## measure how fast everything is (some minutes), for the page "How fast"

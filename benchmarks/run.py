@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import functools
+import gzip
 import json
 import math
 import os
@@ -24,11 +25,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import scipy
 import torch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 from scipy.integrate import solve_ivp
 from tqdm import tqdm
 
@@ -46,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="toy sizes: to see that the benchmarks run, not how fast")
     parser.add_argument("--out", type=Path, default=HERE / "results.json", help="where to write the results")
+    parser.add_argument("--only", nargs="*", help="run these alone, and keep the other results that are there")
     parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak:
@@ -53,6 +56,8 @@ def main() -> None:
         return
     sizes = Sizes(options.quick)
     results: dict[str, Any] = {"machine": describe_machine()}
+    if options.only:
+        results = json.loads(options.out.read_text())
     for benchmark in (
         full_batch_step,
         small_networks,
@@ -65,8 +70,10 @@ def main() -> None:
         one_mode,
         unequal_layers,
         matrix_flow,
-        sliders,
+        pages,
     ):
+        if options.only and benchmark.__name__ not in options.only:
+            continue
         print(benchmark.__name__.replace("_", " "), "...", flush=True)
         results[benchmark.__name__] = benchmark(sizes)
     options.out.write_text(json.dumps(results, indent=1) + "\n")
@@ -541,34 +548,78 @@ def matrix_flow(sizes: Sizes) -> dict[str, float]:
     }
 
 
-def sliders(sizes: Sizes) -> dict[str, float]:
-    """Return how long the built pages take from a key pressed on a slider to the new picture painted."""
-    press = """handle => new Promise(resolve => {
-        const began = performance.now();
-        const step = handle.ariaValueNow === handle.ariaValueMax ? "ArrowLeft" : "ArrowRight";
-        handle.dispatchEvent(new KeyboardEvent("keydown", {key: step, bubbles: true}));
-        requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now() - began)));
-    })"""
-    pages = sorted((HERE.parent / "_build/html/chapters").glob("*.html"))
-    medians = []
+def pages(sizes: Sizes) -> list[dict[str, Any]]:
+    """What a page with live figures costs: its weight, how soon they are awake, how long it freezes, how fast a drag.
+
+    Opened from disk by a browser without a window; at full speed, and with a processor four times as slow.
+    """
+    chapters = sorted((HERE.parent / "_build/html/chapters").glob("*.html"))
+    results = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for path in pages:
-            if sizes.turns > 2 or "plateaus" in path.name:
-                page = browser.new_page()
-                page.goto(path.as_uri())
-                if page.locator(".explore").count():
-                    page.locator(".noUi-handle").first.wait_for(state="attached")
-                for handle in page.locator(".explore .noUi-handle").all():
-                    handle.scroll_into_view_if_needed()
-                    medians.append(statistics.median(handle.evaluate(press) for _ in range(sizes.turns)))
-                page.close()
+        for path in chapters:
+            if 'class="live"' in path.read_text() and (sizes.turns > 2 or "plateaus" in path.name):
+                full, slow = (open_live(browser, path, slower, sizes.turns) for slower in (1, 4))
+                results.append(
+                    {
+                        "page": path.stem,
+                        "megabytes of HTML": path.stat().st_size / 1e6,
+                        "megabytes in all, compressed": full["bytes"] / 1e6,
+                        "seconds until awake": full["awake"],
+                        "the same, slower": slow["awake"],
+                        "seconds of the longest freeze": full["freeze"],
+                        "the same freeze, slower": slow["freeze"],
+                        "milliseconds of a drag": full["drag"],
+                        "milliseconds of a drag, slower": slow["drag"],
+                    }
+                )
         browser.close()
-    return {
-        "sliders": len(medians),
-        "median milliseconds": statistics.median(medians),
-        "milliseconds of the slowest": max(medians),
+    return results
+
+
+WATCH = """
+    window.freezes = [0];
+    new PerformanceObserver(list => freezes.push(...list.getEntries().map(task => task.duration)))
+      .observe({ type: "longtask", buffered: true });
+    const watch = setInterval(() => {
+      if (document.readyState === "loading" || document.querySelector(".live:not(.awake)")) return;
+      window.awake = performance.now();
+      clearInterval(watch);
+    }, 10);
+"""
+DRAG = """slider => new Promise(resolve => requestAnimationFrame(() => {
+    const began = performance.now();
+    slider.value = Number(slider.value) + (slider.value === slider.max ? -1 : 1);
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    const painted = new MessageChannel();
+    painted.port1.onmessage = () => resolve(performance.now() - began);
+    painted.port2.postMessage(null);
+}))"""
+
+
+def open_live(browser: Browser, path: Path, slower: int, turns: int) -> dict[str, float]:
+    """Open a page, and measure it: seconds, but milliseconds of the median drag until it is painted."""
+    page, loaded = browser.new_page(), set()
+    page.on("request", lambda request: loaded.add(request.url.split("?")[0]))
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    page.add_init_script(WATCH)
+    page.goto(path.as_uri())
+    page.wait_for_function("window.awake", timeout=120_000)
+    page.wait_for_function("MathJax.startup.promise.then(() => true)", timeout=120_000)
+    page.wait_for_timeout(1000)
+    drags = []
+    for slider in page.locator(".live input[type=range]").all():
+        slider.scroll_into_view_if_needed()
+        drags += [slider.evaluate(DRAG) for _ in range(turns)]
+    files = [Path(unquote(urlsplit(url).path)) for url in loaded if url.startswith("file:")]
+    result = {
+        "bytes": sum(len(gzip.compress(file.read_bytes(), 6)) for file in files),
+        "awake": page.evaluate("window.awake") / 1e3,
+        "freeze": page.evaluate("Math.max(...freezes)") / 1e3,
+        "drag": statistics.median(drags),
     }
+    page.close()
+    return result
 
 
 if __name__ == "__main__":

@@ -90,8 +90,9 @@ def to_png(figure: Figure) -> bytes:
     figure.draw_without_rendering()  # lays it out
     whole = Bbox.union([figure.bbox_inches, figure.get_tightbbox()])
     panels: list[list[float]] = []
-    for ax in sorted(figure.axes, key=lambda ax: ax.get_position().x0):
-        left, right = (figure.dpi_scale_trans.inverted().transform_bbox(ax.get_tightbbox() or ax.bbox)).intervalx
+    to_inches = figure.dpi_scale_trans.inverted()
+    spans = {ax: to_inches.transform_bbox(ax.get_tightbbox() or ax.bbox).intervalx for ax in figure.axes}
+    for ax, (left, right) in sorted(spans.items(), key=lambda span: span[1][0]):
         if panels and (left < panels[-1][1] or ax.get_label() == "<colorbar>"):
             panels[-1][1] = max(right, panels[-1][1])
         else:

@@ -1,7 +1,7 @@
 """The figure of the book's first page and of README.md; `python makers/front_figure.py front.png` redraws it.
 
 Eight items at the leaves of a tree, learned by a linear network of two layers. Its loss falls in stairs, one for each
-level of the tree; above each stair is how similar the network finds the items by then.
+level of the tree; beside it is how similar the network finds the items on each stair.
 """
 
 import sys
@@ -35,27 +35,30 @@ def draw() -> None:
     )
     np.testing.assert_allclose(arrived, half_times, rtol=0.005)
 
-    _figure, ax = plt.subplots(figsize=(7.8, 4.4))
+    _figure, (ax, seen) = plt.subplots(1, 2, figsize=(7.2, 2.9))
     shown = np.arange(0, STEPS + 1, 100)
     ax.plot(t, shallow.loss, color=figures.BLUE)
     ax.plot(t[at], theory, color=figures.VERMILLION)
     ax.plot(t[shown], deep.loss[shown], "o", color=figures.VERMILLION, markerfacecolor="white")
-    ax.text(1.3, 0.5, "one matrix:\nno stages", color=figures.BLUE)
-    ax.text(19.6, 1.3, "product of two:\ntheory (line),\ntraining (circles)", color=figures.VERMILLION)
-    ax.set(xlabel=r"time $t/\tau$", ylabel="loss", xlim=(-0.5, 30), ylim=(0, 6.6), yticks=[0, 2, 4])
+    ax.text(1.9, 0.2, "one matrix", color=figures.BLUE)
+    ax.text(9.2, 3.3, "product of two:\ntheory (line),\ntraining (circles)", color=figures.VERMILLION)
+    ax.set(xlabel=r"time $t/\tau$", ylabel="loss", xlim=(-0.5, 30), ylim=(0, 4.5), yticks=[0, 2, 4])
+    ax.set_title("The loss falls in stairs ...")
 
     # The items' similarity in the network's map, half way between the arrivals of one level and the next.
+    seen.set_title("... one for each level of the tree")
+    seen.set_axis_off()
     arrivals = [np.mean(half_times[first:last]) for first, last in ((0, 1), (1, 2), (2, 4), (4, 8))]
-    captions = ["nothing", "what all share", "two halves", "four pairs", "each item"]
-    stairs = [0.5 * arrivals[0], *np.add(arrivals[:-1], arrivals[1:]) / 2, 0.5 * (arrivals[-1] + t[-1])]
-    for time, caption in zip(stairs, captions, strict=True):
+    stairs = [*np.add(arrivals[:-1], arrivals[1:]) / 2, 0.5 * (arrivals[-1] + t[-1])]
+    captions = ["what all share", "two halves", "four pairs", "each item"]
+    for number, (time, caption) in enumerate(zip(stairs, captions, strict=True)):
         learned = exact.balanced_flow(time, task.sigma_yx, *start).map
-        inset = ax.inset_axes((time - 1.55, 4.7, 3.1, 1.25), transform=ax.transData)
-        inset.imshow(learned.T @ learned, cmap=figures.DIVERGING, vmin=-1, vmax=1)
-        inset.set(xticks=[], yticks=[])
-        inset.set_title(caption, fontsize=8, loc="center")
-        inset.spines[:].set(visible=True, linewidth=0.5, color="grey")
-        ax.plot([time, time], [np.interp(time, t[at], theory), 4.6], ":", color="grey", linewidth=0.8)
+        square = seen.inset_axes((0.06 + 0.5 * (number % 2), 0.5 - 0.54 * (number // 2), 0.38, 0.38))
+        square.imshow(learned.T @ learned, cmap=figures.DIVERGING, vmin=-1, vmax=1)
+        square.set(xticks=[], yticks=[])
+        square.set_title(f"{number + 1} {caption}", loc="center")
+        square.spines[:].set(visible=True, linewidth=0.5, color="grey")
+        ax.text(time, np.interp(time, t[at], theory) + 0.2, number + 1, ha="center", fontweight="bold")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""Print the whole book as one PDF; `make pdf` calls this after the book is built.
+"""Print the whole book as one PDF; `make pdf` calls this after the book is built, `make pdf SOLUTIONS=no` for students.
 
 Sphinx writes the book once more, as a single page (nothing is executed again), and headless Chromium prints it: figures
-as they stand at the start, solutions open, links between chapters as links within the document.
+as they stand at the start, solutions open or left out, links between chapters as links within the document.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 PAGE = BUILD / "singlehtml/intro.html"
-PDF = BUILD / "how-deep-networks-learn.pdf"
+SOLUTIONS = os.environ.get("SOLUTIONS", "yes")
+PDF = BUILD / f"how-deep-networks-learn{'-without-solutions' * (SOLUTIONS == 'no')}.pdf"
 FOOTER = '<div style="width: 100%; text-align: center; font-size: 8px"><span class="pageNumber"></span></div>'
 
 
@@ -42,7 +44,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(color_scheme="light")
         page.set_default_timeout(600_000)
-        page.goto(PAGE.as_uri(), wait_until="load")
+        page.goto(f"{PAGE.as_uri()}?solutions={SOLUTIONS}", wait_until="load")
         settle(page)
         page.pdf(
             path=PDF,

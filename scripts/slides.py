@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup, Comment, PageElement, Tag
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build/html"
-SCRIPTS = ("_static/vendor/", "_static/book.js", "_static/live.js", "MathJax")
+SCRIPTS = ("_static/vendor/", "_static/book.js", "_static/formulas.js", "_static/live.js", "MathJax")
 
 DECK = """<!doctype html>
 <html lang="en">

@@ -109,6 +109,12 @@ SINGULAR_VALUES = [np.full((2, 2), math.nan), [1.0, -1.0], 1.0]
 CURVES = ([[1.0], [2.0]], [*MATRIX, np.ones((3, 1)), np.ones((2, 2))])
 RATES = [math.nan, 0, [[0.1]]]
 NOISE = {"label_noise": (0.1, NOT_NEGATIVE), "rng": (0, SEED)}
+LEVELS = {"per_input": (2.0, ONE_POSITIVE), "noise": (0.1, NOT_NEGATIVE), "signal": (1.0, NOT_NEGATIVE)}
+NOISY = {
+    "s": ([1.0, 2.0], [*VECTOR, 0, [0.0, 1.0]]),
+    "shape": ((2, 3), [3, (2,), (0, 3)]),
+    "noise": (0.1, ONE_POSITIVE),
+}
 RUN, STORED = descent.gradient_descent(TASK, START, 0.1, 2), Path(tempfile.mkdtemp()) / "run.npz"
 RUN.save(STORED)
 TRAINING = {
@@ -265,12 +271,51 @@ TABLE = [
         input_variance=(1.0, POSITIVE),
     ),
     row(
+        exact.stepped_mode,
+        s=([1.0, 2.0], POSITIVE),
+        layers0=([0.1, 0.2], [[0.1, math.nan], [], 1.0, np.ones((3, 2)), np.ones((2, 0))]),
+        rate=([0.1, 0.2], POSITIVE),
+        decay=(0.1, TIMES),
+    ),
+    row(
+        exact.plateau_growth,
+        n=([1, 2], TIMES),
+        s=([1.0, 2.0], POSITIVE),
+        rate=(0.1, POSITIVE),
+        momentum=(0.5, TIMES),
+        nesterov=(False, []),
+    ),
+    row(exact.two_cycle, s=([1.0, 2.0], POSITIVE), rate=([1.1, 1.2], [*POSITIVE, 0.4])),
+    row(exact.escape_rate, s=([1.0, 2.0], POSITIVE), a0=([0.1, 0.2], NUMBERS), b0=(0.2, NUMBERS)),
+    row(
+        exact.edge_sharpness,
+        sharpness=([2.1, 2.2], [*POSITIVE, 1.9]),
+        s=([0.1, 0.2], [*POSITIVE, 1]),
+        rate=(1.0, POSITIVE),
+    ),
+    row(
+        exact.decayed_mode,
+        t=([1.0, 2.0], [*TIMES, math.inf]),
+        s=([1.0, 2.0], POSITIVE),
+        u0=(0.1, POSITIVE),
+        decay=(0.1, [*TIMES, math.inf]),
+        tau=(1.0, POSITIVE),
+    ),
+    row(exact.decay_threshold, s=([1.0, 2.0], POSITIVE), depth=([3, 4], [1.5, MISFIT, math.inf])),
+    row(
+        exact.decayed_strength,
+        s=([1.0, 2.0], POSITIVE),
+        decay=([0.1, 0.2], [*TIMES, math.inf]),
+        depth=(3, [1.5, MISFIT, math.inf]),
+    ),
+    row(
         exact.balanced_flow,
         t=([1.0, 2.0], [-1, math.inf]),
         task_or_sigma_yx=(np.eye(2), [*MATRIX, TASK]),
         w1=(np.eye(2), [np.full((2, 2), math.nan), np.eye(3), np.diag([1.0, 2.0])]),
         w2=(np.eye(2), [np.full((2, 2), math.nan), np.eye(3), np.diag([1.0, 2.0])]),
         tau=(1.0, ONE_POSITIVE),
+        decay=(0.1, [*NOT_NEGATIVE, math.inf]),
         tolerance=(1e-9, ONE_POSITIVE),
     ),
     row(exact.ntk, weights=(START, [*NOT_A_LIST, [], [W1, W2 * math.nan], START[::-1], [W1[None], W2], [W1[0], W2]])),
@@ -284,6 +329,25 @@ TABLE = [
         depth=(2, [0.5, [2, 3]]),
         t=([1.0, 2.0], [-1]),
         tau=(1.0, ONE_POSITIVE),
+    ),
+    row(exact.stopped_error, t=([1.0, 2.0], [-1, math.inf]), start=(0.1, NOT_NEGATIVE), n_in=(50, [0]), **LEVELS),
+    row(exact.best_stopping_time, start=(0.1, NOT_NEGATIVE), **{**LEVELS, "noise": (0.1, [*NOT_NEGATIVE, 0])}),
+    row(
+        exact.ridge_error,
+        gamma=(0.1, NOT_NEGATIVE),
+        variances=([1.0, 2.0], [*VECTOR, [1.0, -1.0]]),
+        power=([1.0, 2.0], [*VECTOR, MISFIT, [1.0, -1.0]]),
+        noise=(0.1, NOT_NEGATIVE),
+        n_examples=(3, COUNT),
+    ),
+    row(exact.noisy_modes, **NOISY),
+    row(
+        exact.excess_error,
+        learned=(np.sqrt, NOT_A_FUNCTION),
+        **NOISY,
+        spread=(1.5, [*ONE_NUMBER, 0.5]),
+        share=([0.5, 0.2], NUMBERS),
+        part=(0.5, ONE_POSITIVE),
     ),
     row(exact.critical_families, sigma_yx_or_singular_values=(np.eye(2), SINGULAR_VALUES), hidden=(1, COUNT)),
     row(
@@ -420,7 +484,16 @@ TABLE = [
         s=(1.0, ONE_POSITIVE),
         start=([0.5, 0.1], [*VECTOR, [0.5], [0.5, 2.0]]),
         duration=(8.0, ONE_POSITIVE),
+        predict=(True, [1]),
     ),
+    row(
+        explore.lazy_to_rich,
+        sigma_yx=([[1.0, 0.0]], [*MATRIX, [[0.0, 0.0]], [[1.0], [2.0]]]),
+        direction=([[0.5, 0.5]], [*MATRIX, [[0.5]]]),
+        lam=(1.0, [*ONE_NUMBER, 31]),
+        scale=(0.1, [*ONE_POSITIVE, 2]),
+    ),
+    row(explore.signals, gain=(1.0, [*ONE_POSITIVE, 3]), variance=(1.0, [*ONE_POSITIVE, 3]), layers=(3, [*COUNT, 101])),
     row(explore.large_steps, depth=(2, [*COUNT, 21]), u0=(0.1, [*ONE_POSITIVE, 4]), kappa=(0.5, [*ONE_POSITIVE, 5])),
 ]
 
@@ -495,6 +568,9 @@ ELEMENTWISE = [
     (exact.half_time, "u0"),
     (exact.unbalanced_mode, "t"),
     (exact.unbalanced_time, "u"),
+    (exact.plateau_growth, "n"),
+    (exact.decayed_mode, "t"),
+    (exact.decayed_strength, "decay"),
     (stability.curvature, "u"),
     (stability.largest_stable_rate, "s"),
     (stability.best_learning_rate, "s"),

@@ -180,6 +180,16 @@ def test_a_picture_is_cut_where_nothing_is_drawn():
         plt.close(figure)
 
 
+def test_labels_of_a_lower_panel_belong_to_its_column():
+    with plt.rc_context():
+        figures.use_style()
+        figure, axes = plt.subplots(2, 2, figsize=(7.2, 2.7), subplot_kw={"xticks": [], "yticks": []})
+        axes[1, 1].set_yticks([0], ["a long label"])
+        picture, widths, _ = shown(figure)
+        plt.close(figure)
+    assert len(widths) == 2 and np.all(np.asarray(picture.convert("L"))[:, round(widths[0] * 190)] == 255)
+
+
 def test_nothing_is_cut_off_at_the_edge():
     with plt.rc_context():
         figures.use_style()

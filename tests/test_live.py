@@ -3,6 +3,7 @@
 A new instrument needs an entry in `FIGURES`, and that is all: its figure, settings drawn at random, what it must show.
 """
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlnlib import Task, descent, exact, explore, stability
+from dlnlib import Task, descent, exact, explore, initialization, isometry, meanfield, stability
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,66 @@ def steps_shows(depth, kappa, u0):
     return {"strengths": run.modes[: 1 + escaped.argmax() if escaped.any() else None, 0]}
 
 
+def signals_settings(rng):
+    return {"gain": rng.uniform(0.5, 2), "q": rng.uniform(0.01, 2), "layers": int(rng.integers(1, 101))}
+
+
+def signals_shows(gain, q, layers):
+    """The weights are drawn once more, from the same numbers; what they do is dlnlib's."""
+    x, weights = drawn(width=32, layers=100)
+    x = x * math.sqrt(q / np.mean(x**2))
+    path, theory, factors = [q], 0.0, []
+    zeta = np.linspace(-9, 9, 4001)
+    weight = np.exp(-(zeta**2) / 2) / np.exp(-(zeta**2) / 2).sum()
+    for w in weights[:layers]:
+        factors.append(gain * w * meanfield.tanh_slope(x))
+        x = gain * w @ np.tanh(x)
+        theory += math.log(gain) + weight @ np.log(meanfield.tanh_slope(math.sqrt(path[-1]) * zeta))
+        path.append(meanfield.variance_map(path[-1], gain))
+    logs = isometry.log_singular_values(factors) / math.log(10)
+    return {"variances": path, "theory": theory / math.log(10), "logs": logs}
+
+
+@functools.cache
+def drawn(width, layers):
+    normal = normals(seed=4)
+    x = np.array([next(normal) for _ in range(width)])
+    q, r = np.linalg.qr([np.array([[next(normal) for _ in x] for _ in x]).T for _ in range(layers)])
+    return x, q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None]
+
+
+def normals(seed):
+    """The numbers of matrices.js: mulberry32's, made normal by Box and Muller's method."""
+
+    def uniform():
+        nonlocal seed
+        seed = (seed + 0x6D2B79F5) % 2**32
+        t = (seed ^ seed >> 15) * (seed | 1) % 2**32
+        t ^= (t + (t ^ t >> 7) * (t | 61)) % 2**32
+        return (t ^ t >> 14) / 2**32
+
+    while True:
+        yield math.sqrt(-2 * math.log(1 - uniform())) * math.cos(2 * math.pi * uniform())
+
+
+SIGMA = np.diag([2.0, 1.0]) @ initialization.orthogonal([6, 2], np.random.default_rng(8))[0]
+TOWARD = np.random.default_rng(9).standard_normal((2, 6))
+
+
+def lazy_settings(rng):
+    return {"lambda": rng.uniform(-30, 30), "scale": 10 ** rng.uniform(-6, 0), "t": 10 ** rng.uniform(-2.5, 3)}
+
+
+def lazy_shows(scale, t, **rest):
+    w1, w2 = initialization.balanced(scale * TOWARD, rest["lambda"], rng=0)
+    flow = exact.balanced_flow(t, SIGMA, w1, w2)
+    moved = exact.kernel_distance(flow.ntk, exact.ntk([w1, w2]))
+    return {"strengths": Task(SIGMA).modes.strengths(flow.map), "moved": moved}
+
+
 FIGURES = {
+    "lazyToRich": (lambda: explore.lazy_to_rich(SIGMA, TOWARD), lazy_settings, lazy_shows),
+    "signals": (explore.signals, signals_settings, signals_shows),
     "largeSteps": (explore.large_steps, steps_settings, steps_shows),
     "portrait": (explore.phase_portrait, portrait_settings, portrait_shows),
 }
@@ -133,7 +193,7 @@ def test_each_control_changes_what_is_said_by_mouse_and_keys(browser, tmp_path, 
         page.mouse.move(x + 30, y + 30, steps=3)
         page.mouse.up()
         assert says(page) != before
-    for button in page.locator(".live-buttons button").all():
+    for button in page.locator(".live-buttons button:visible").all():
         before = set_to(page, FIGURES[kind][1](rng))
         button.click()
         assert page.evaluate("document.querySelector('.live').live.settings") != before
@@ -164,7 +224,7 @@ def test_each_control_changes_what_is_said_by_finger_on_a_phone(browser, tmp_pat
             at = [] if kind_of_touch == "touchEnd" else [{"x": x - 15 * step, "y": y + 15 * step}]
             finger.send("Input.dispatchTouchEvent", {"type": kind_of_touch, "touchPoints": at})
         assert says(page) != before
-    for button in page.locator(".live button").all():
+    for button in page.locator(".live button:visible").all():
         box = button.bounding_box()
         assert min(box["width"], box["height"]) >= 44
     assert page.troubles == []
@@ -185,4 +245,15 @@ def test_a_mode_that_starts_on_the_line_to_the_saddle_is_never_learned(browser, 
     page.get_by_role("button", name="on it").click()
     assert "never learned" in says(page)
     assert page.evaluate("document.querySelector('.live').live.shown.learned") == math.inf
+    page.close()
+
+
+def test_a_reader_marks_a_time_before_the_answer_is_shown(browser, tmp_path):
+    page = open_figure(browser, tmp_path, explore.phase_portrait(predict=True))
+    page.get_by_role("slider", name="time", exact=True).press("ArrowRight")
+    assert "Your mark" in says(page) and "learned after" not in page.locator(".live-body").text_content()
+    marked = page.evaluate("document.querySelector('.live').live.settings.t")
+    page.get_by_role("button", name="show the answer").click()
+    assert "learned after 4.95 τ" in says(page) and f"At t = {marked:.2f}" in says(page) and marked > 3
+    assert not page.get_by_role("button", name="show the answer").is_visible()
     page.close()

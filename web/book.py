@@ -54,6 +54,9 @@ MATHJAX = {
     "loader": {"load": ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]},
     "output": {"font": "mathjax-newcm", "displayOverflow": "linebreak", "linebreaks": {"inline": True}},
 }
+SHARED_SYMBOLS = ("The network", "The task", "Training")  # sections of Notation
+OTHER_LETTERS = ("chapters/notation", "chapters/library")  # pages that use a letter for this here and for that there
+
 MATHJAX_CDN = "https://cdn.jsdelivr.net/npm/mathjax@{}/startup.js"
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -162,6 +165,23 @@ def offer_notebook(app: Sphinx, page: str, template: str, context: dict[str, Any
             context["body"] += RUN_ELSEWHERE.format(name=wheel.name, **at)
 
 
+def explain_symbols(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give a page what its symbols mean (see symbols.js): a chapter's own meanings come last, and win."""
+    table = Path(app.srcdir) / "chapters/notation.md"
+    if doctree is not None and doctree.next_node(is_math) and table.exists() and page not in OTHER_LETTERS:
+        title, glossary = doctree.next_node(nodes.title).astext(), []
+        for section in table.read_text(encoding="utf-8").split("\n## ")[1:]:
+            heading, _, rows = section.partition("\n")
+            if heading in (*SHARED_SYMBOLS, title):
+                glossary += re.findall(r"^\| (\$.+?) \| (.+?) \|", rows, re.MULTILINE)
+        app.add_js_file(None, body=f"window.GLOSSARY = {json.dumps(glossary)};", priority=100)
+
+
+def is_math(node: nodes.Node) -> bool:
+    """Tell a formula."""
+    return isinstance(node, nodes.math | nodes.math_block)
+
+
 def show_live_figures(app: Sphinx, doctree: nodes.document) -> None:
     """Put an interactive figure's picture, and beside it its data, where a widget would need a kernel.
 
@@ -263,6 +283,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", list_rooms)
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("html-page-context", offer_notebook)
+    app.connect("html-page-context", explain_symbols)
     app.connect("doctree-read", cut_into_panels, priority=400)  # before Sphinx looks for the pictures
     app.connect("doctree-read", show_live_figures)
     app.add_post_transform(FoldsBelow)
@@ -270,4 +291,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_css_file("book.css")
     app.add_css_file("live.css")
     app.add_js_file("book.js")
+    app.add_js_file("formulas.js", loading_method="defer")
+    app.add_js_file("symbols.js", loading_method="defer")
+    app.add_js_file("reading.js", loading_method="defer")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -118,6 +118,7 @@ def balanced_flow(
     w2: ArrayLike,
     tau: float = 1.0,
     *,
+    decay: float = 0.0,
     tolerance: float = 1e-9,
 ) -> BalancedFlow:
     r"""Return the exact gradient flow of a two-layer network on white inputs, from a lambda-balanced start.
@@ -149,6 +150,9 @@ def balanced_flow(
         Second weight matrix at time zero.
     tau : float
         Time constant, one over the learning rate; positive.
+    decay : float
+        Weight decay gamma, zero or positive: F - gamma I takes the place of F. It needs lambda = 0, which it keeps;
+        any other imbalance would fall as exp(-2 gamma t / tau).
     tolerance : float
         Largest distance from balance, ||W_2^T W_2 - W_1 W_1^T - lambda I||, relative to ||W_1||^2 + ||W_2||^2; and
         of the inputs from white ones.
@@ -187,16 +191,19 @@ def balanced_flow(
     """
     t, tau = finite("t", at_least("t", t, 0)), float(positive("tau", tau, ndim=0))
     tolerance = float(positive("tolerance", tolerance, ndim=0))
+    decay = float(finite("decay", at_least("decay", decay, 0), ndim=0))
     task = task_or_sigma_yx
     sigma, first, second = two_layers(task.sigma_yx if isinstance(task, Task) else task, w1, w2)
     if isinstance(task, Task):
         _check_white(task, first, tolerance)
     imbalance, n_in = _imbalance(first, second, tolerance), sigma.shape[1]
     first, second = _used(first, second)
+    uneven = abs(imbalance) > tolerance * (np.linalg.norm(first) ** 2 + np.linalg.norm(second) ** 2)
+    refuse(np.asarray(uneven and decay > 0), "decay", np.asarray(decay), "zero where the layers' imbalance is not")
     values, basis = _eigenbasis(sigma, imbalance, first, second)
     start = basis.T @ np.vstack([first.T, second])
     start[np.abs(start) < _NOISE * np.linalg.norm(start)] = 0
-    q = basis @ np.reshape([_state(values, start, time / tau) for time in t.flat], (*t.shape, *start.shape))
+    q = basis @ np.reshape([_state(values - decay, start, time / tau) for time in t.flat], (*t.shape, *start.shape))
     return BalancedFlow(q[..., :n_in, :].mT, q[..., n_in:, :], imbalance)
 
 

@@ -6,7 +6,9 @@ reader moves something; `figure.js` is what they share. `explore` steps through 
 
 from dlnlib.explore._figure import InteractiveFigure
 from dlnlib.explore._frames import explore, format_value
+from dlnlib.explore._lazyrich import lazy_to_rich
 from dlnlib.explore._portrait import phase_portrait
+from dlnlib.explore._signals import signals
 from dlnlib.explore._step import large_steps
 
-__all__ = ["InteractiveFigure", "explore", "format_value", "large_steps", "phase_portrait"]
+__all__ = ["InteractiveFigure", "explore", "format_value", "large_steps", "lazy_to_rich", "phase_portrait", "signals"]

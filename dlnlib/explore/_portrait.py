@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnlib import exact
-from dlnlib._checks import finite, positive
+from dlnlib._checks import finite, instance, positive
 from dlnlib.explore._figure import InteractiveFigure, still
 from dlnlib.figures import BLUE, GREEN, ORANGE
 
@@ -22,7 +22,9 @@ _STARTS = {
 }
 
 
-def phase_portrait(s: float = 1.0, start: ArrayLike = (-1.0, 0.9), duration: float = 8.0) -> InteractiveFigure:
+def phase_portrait(
+    s: float = 1.0, start: ArrayLike = (-1.0, 0.9), duration: float = 8.0, predict: bool = False
+) -> InteractiveFigure:
     r"""Return the plane of the layer strengths of one mode as a figure in which its start is dragged.
 
     The mode follows `dlnlib.exact.unbalanced_mode`,
@@ -40,6 +42,8 @@ def phase_portrait(s: float = 1.0, start: ArrayLike = (-1.0, 0.9), duration: flo
         Layer strengths a and b at time zero, each from -1.8 to 1.8.
     duration : float
         Length of the axis of time, in units of tau; positive.
+    predict : bool
+        Hide the way until the reader has marked when the mode will be learned, and asks for the answer.
 
     Returns
     -------
@@ -62,6 +66,7 @@ def phase_portrait(s: float = 1.0, start: ArrayLike = (-1.0, 0.9), duration: flo
     (0.5, 0.0)
     """
     s, duration = float(positive("s", s, ndim=0)), float(positive("duration", duration, ndim=0))
+    instance("predict", predict, bool)
     start = finite("start", start, ndim=1)
     if start.shape != (2,) or abs(start).max() > 1.8:
         raise ValueError(f"start was {start.tolist()}; it must be two numbers from -1.8 to 1.8")
@@ -85,7 +90,7 @@ def phase_portrait(s: float = 1.0, start: ArrayLike = (-1.0, 0.9), duration: flo
         "hyperbola; right, its strength ab in time."
     )
     starts = [{"name": name, "start": list(point)} for name, point in _STARTS.items()]
-    settings = {"a0": a0, "b0": b0, "s": s, "t": 3.0, "ghosts": []}
+    settings = {"a0": a0, "b0": b0, "s": s, "t": 3.0, "ghosts": [], "hidden": predict}
     return InteractiveFigure(
         "portrait", alt, still(figure), data={"starts": starts, "duration": duration}, settings=settings
     )

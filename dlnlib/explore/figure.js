@@ -1,9 +1,11 @@
 // What all live figures share: a model with data and settings, and a function that draws what the settings say.
 import { frames } from "./frames.js";
+import { lazyToRich } from "./lazyrich.js";
 import { portrait } from "./portrait.js";
+import { signals } from "./signals.js";
 import { largeSteps } from "./step.js";
 
-const KINDS = { frames, portrait, largeSteps };
+const KINDS = { frames, largeSteps, lazyToRich, portrait, signals };
 
 /**
  * Draw a figure in `el`, and again whenever its settings change: by the reader, or by Python.
@@ -15,7 +17,6 @@ const KINDS = { frames, portrait, largeSteps };
 export function bringToLife(el, model) {
   const body = document.createElement("div");
   body.className = "live-body";
-  body.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to the figure
   const live = {
     get settings() {
       return model.get("settings");
@@ -30,6 +31,8 @@ export function bringToLife(el, model) {
     live.shown = draw(live.settings);
   };
   show();
+  // JupyterLab leaves the keys to what is so marked.
+  for (const control of body.querySelectorAll("input, button, [tabindex]")) control.dataset.lmSuppressShortcuts = "";
   model.on("change:settings", show);
   el.append(body);
   el.live = live; // for tests

@@ -43,8 +43,9 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
   const sheet = ground.append("rect").attr("class", "live-sheet").attr("width", w).attr("height", h);
   const parts = new Map();
   const part = (name, layer, tag) => {
-    if (!parts.has(name)) parts.set(name, layer.append(tag));
-    return parts.get(name);
+    const key = `${tag} ${name}`;
+    if (!parts.has(key)) parts.set(key, layer.append(tag));
+    return parts.get(key);
   };
   const at = ([px, py]) => [x(px), y(py)];
   const back = ([px, py]) => [x.invert(px), y.invert(py)];
@@ -83,6 +84,22 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
         .style("stroke-width", width)
         .style("stroke-dasharray", dash)
         .style("opacity", opacity);
+    },
+
+    /** Lines from one side of the panel to the other, at one x or at one y. */
+    vertical(name, px, style) {
+      panel.line(
+        name,
+        y.domain().map((py) => [px, py]),
+        style,
+      );
+    },
+    horizontal(name, py, style) {
+      panel.line(
+        name,
+        x.domain().map((px) => [px, py]),
+        style,
+      );
     },
 
     /** Marks at points [x, y]: open circles, or filled ones. */

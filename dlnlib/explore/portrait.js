@@ -53,6 +53,7 @@ export function portrait(body, { starts, duration }, change) {
     const [a0, b0] = [Math.round(100 * a) / 100, Math.round(100 * b) / 100];
     return Math.abs(a0 + b0) < 0.03 ? [a0, -a0] : [a0, b0];
   };
+  const answer = button(buttons, "show the answer", () => change({ hidden: false }));
   for (const { name, start } of starts) button(buttons, name, () => begin(start));
   button(buttons, "forget earlier starts", () => change({ ghosts: [] }));
   plane.press((point) => begin(tidy(point)));
@@ -81,22 +82,8 @@ export function portrait(body, { starts, duration }, change) {
     moved: (s) => change({ s: Math.round(100 * s) / 100 }),
   });
 
-  plane.line(
-    "a axis",
-    [
-      [-SIZE, 0],
-      [SIZE, 0],
-    ],
-    { color: "rule", width: 1 },
-  );
-  plane.line(
-    "b axis",
-    [
-      [0, -SIZE],
-      [0, SIZE],
-    ],
-    { color: "rule", width: 1 },
-  );
+  plane.horizontal("a axis", 0, { color: "rule", width: 1 });
+  plane.vertical("b axis", 0, { color: "rule", width: 1 });
   plane.line(
     "stable",
     [
@@ -108,7 +95,7 @@ export function portrait(body, { starts, duration }, change) {
 
   return (chosen) => {
     settings = chosen;
-    const { a0, b0, s, t, ghosts } = settings;
+    const { a0, b0, s, t, ghosts, hidden } = settings;
     const steps = grid(0, duration, 300);
     const way = (a, b) => steps.map((time) => unbalancedMode(time, s, a, b));
     const [u0, c] = [a0 * b0, a0 ** 2 - b0 ** 2];
@@ -120,41 +107,25 @@ export function portrait(body, { starts, duration }, change) {
     plane.line("conserved", hyperbola(c), { color: "orange", width: 1.2 });
     const old = ghosts.flatMap((ghost) => [...way(...ghost), null]);
     plane.line("ghosts", old, { color: "faint", width: 1 });
-    plane.line("way", way(a0, b0), { color: "blue" });
-    plane.marks("now", [[a, b]], { color: "vermillion", radius: 4.5 });
+    plane.line("way", hidden ? [] : way(a0, b0), { color: "blue" });
+    plane.marks("now", hidden ? [] : [[a, b]], { color: "vermillion", radius: 4.5 });
     plane.title(`conserved: a² − b² = ${number(c)}`, "orange");
-    times.line(
-      "end",
-      [
-        [0, s],
-        [duration, s],
-      ],
-      { color: "green", width: 3, opacity: 0.6 },
-    );
+    times.horizontal("end", s, { color: "green", width: 3, opacity: 0.6 });
     const strengths = (a, b) => way(a, b).map(([first, second], i) => [steps[i], first * second]);
-    times.line(
-      "ghosts",
-      ghosts.flatMap((ghost) => [...strengths(...ghost), null]),
-      { color: "faint", width: 1 },
-    );
-    times.line("strength", strengths(a0, b0), { color: "blue" });
-    times.line(
-      "learned",
-      [
-        [learned, -3],
-        [learned, 3],
-      ],
-      { color: "faint", width: 1, dash: "2 3" },
-    );
+    const before = ghosts.flatMap((ghost) => [...strengths(...ghost), null]);
+    times.line("ghosts", before, { color: "faint", width: 1 });
+    times.line("strength", hidden ? [] : strengths(a0, b0), { color: "blue" });
+    times.vertical("learned", hidden ? NaN : learned, { color: "faint", width: 1, dash: "2 3" });
     const when = learned === Infinity ? "never learned" : `learned after ${number(learned)} τ`;
-    times.title(when, "blue");
+    times.title(hidden ? "drag the mark to when it is learned" : when, hidden ? "vermillion" : "blue");
     strength(s);
     start([a0, b0], `a = ${number(a0)}, b = ${number(b0)}`);
-    cursor([t, a * b], `t = ${number(t)}`);
+    cursor([t, hidden ? 0 : a * b], `t = ${number(t)}`);
+    answer.hidden = !hidden;
 
-    const says =
-      `Start a = ${number(a0)}, b = ${number(b0)}, strength s = ${number(s)}: ${when}. ` +
-      `At t = ${number(t)}: a = ${number(a)}, b = ${number(b)}, ab = ${number(a * b)}.`;
+    const from = `Start a = ${number(a0)}, b = ${number(b0)}, strength s = ${number(s)}`;
+    const then = `At t = ${number(t)}: a = ${number(a)}, b = ${number(b)}, ab = ${number(a * b)}.`;
+    const says = hidden ? `${from}. Your mark: learned at t = ${number(t)}.` : `${from}: ${when}. ${then}`;
     words.textContent = says;
     return { says, a, b, c, learned };
   };

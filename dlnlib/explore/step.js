@@ -1,49 +1,12 @@
 // One mode under gradient descent: a map of its layers onto themselves, from crawling to chaos as the step grows.
 import { scaleLinear, scaleLog } from "d3-scale";
 import { add, slider } from "./controls.js";
+import { fate, inWords, path, step } from "./descent.js";
 import { grid, number } from "./numbers.js";
 import { plot } from "./plot.js";
 
 const [SMALLEST, LARGEST] = [0.05, 4.5]; // steps, in units of the best
 const SHOWN = 40; // steps
-const SETTLED = 2000; // steps after which a mode has forgotten its start
-const LONGEST = 32; // cycle that is looked for
-const AWAY = 1e3;
-
-/**
- * One step of gradient descent on (1 - a^D)^2 / 2, all D layers being a: `kappa` is the learning rate over the best
- * one, 1 / D, of `dlnlib.stability.best_learning_rate`.
- */
-export function step(a, depth, kappa) {
-  return a + (kappa / depth) * a ** (depth - 1) * (1 - a ** depth);
-}
-
-/** The layers a at the start and after each of n steps; fewer if they escape. */
-export function path(a0, depth, kappa, n) {
-  const visited = [a0];
-  while (visited.length <= n && Math.abs(visited.at(-1)) < AWAY) visited.push(step(visited.at(-1), depth, kappa));
-  return visited;
-}
-
-/** Where a mode ends: the values that it visits for ever, none if it escapes. */
-export function fate(a0, depth, kappa) {
-  let a = a0;
-  for (let n = 0; n < SETTLED && Math.abs(a) < AWAY; n++) a = step(a, depth, kappa);
-  const visited = path(a, depth, kappa, 4 * LONGEST);
-  if (Math.abs(visited.at(-1)) >= AWAY) return [];
-  const period = visited.findIndex((value, n) => n > 0 && n <= LONGEST && Math.abs(value - visited[0]) < 1e-6);
-  return period > 0 ? visited.slice(0, period) : visited;
-}
-
-function inWords(ends, depth, kappa) {
-  if (ends.length === 0) return "it escapes";
-  if (ends.length === 1 && Math.abs(ends[0] ** depth - 1) > 0.01) return "thrown back onto the plateau";
-  if (kappa <= 2 || ends.length === 1) {
-    if (kappa > 1.02) return "it swings in to the minimum";
-    return kappa < 0.98 ? "it creeps up to the minimum" : "its last step lands on the minimum";
-  }
-  return ends.length <= LONGEST ? `a cycle of ${ends.length} steps` : `no cycle of up to ${LONGEST} steps: chaos`;
-}
 
 export function largeSteps(body, _, change) {
   const panels = add(body, "div", { className: "live-panels live-three" });
@@ -124,14 +87,7 @@ export function largeSteps(body, _, change) {
     ],
     { color: "faint", width: 1 },
   );
-  times.line(
-    "minimum",
-    [
-      [0, 1],
-      [SHOWN, 1],
-    ],
-    { color: "green", width: 3, opacity: 0.6 },
-  );
+  times.horizontal("minimum", 1, { color: "green", width: 3, opacity: 0.6 });
   times.readOff((n) => {
     const at = Math.round(n);
     const a = path(settings.u0 ** (1 / settings.depth), settings.depth, settings.kappa, SHOWN)[at];
@@ -176,14 +132,7 @@ export function largeSteps(body, _, change) {
     }
     const ends = fate(a0, depth, kappa);
     const fateInWords = inWords(ends, depth, kappa);
-    tree.line(
-      "here",
-      [
-        [kappa, -1],
-        [kappa, 3],
-      ],
-      { color: "vermillion", width: 1.2 },
-    );
+    tree.vertical("here", kappa, { color: "vermillion", width: 1.2 });
     times.title(fateInWords, "blue");
     start([a0, 0], `a = ${number(a0, 3)}`);
     cursor([kappa, -0.6], `κ = ${number(kappa)}`);

@@ -1,22 +1,9 @@
-// A formula in the text breaks only if it is long: a short one goes to the next line whole.
-function keepShortFormulasWhole() {
-  for (const formula of document.querySelectorAll("span.math mjx-math")) {
-    const width = [...formula.getClientRects()].reduce((sum, piece) => sum + piece.width, 0);
-    const line = formula.closest("p, li, dd, td, th, div");
-    formula.classList.toggle("whole", width < line.clientWidth / 2);
+// A printed table keeps its columns: its letters are as small as its longest row needs (see book.css).
+window.addEventListener("load", () => {
+  for (const printed of document.querySelectorAll(".cell_output pre")) {
+    const rows = printed.textContent.split("\n").filter(line => /\S {2,}\S/.test(line));
+    if (rows.length > 1) printed.style.setProperty("--columns", Math.max(...rows.map(row => row.trimEnd().length)));
   }
-}
-window.addEventListener("load", () => window.MathJax?.startup?.promise.then(keepShortFormulasWhole));
-
-// A phone that is turned has lines of another length.
-let screenWidth = window.innerWidth;
-window.addEventListener("resize", () => {
-  if (window.innerWidth === screenWidth) return;
-  screenWidth = window.innerWidth;
-  window.MathJax?.startup?.promise.then(() => {
-    MathJax.startup.document.rerender(MathJax._.core.MathItem.STATE.METRICS); // measures the lines again
-    keepShortFormulasWhole();
-  });
 });
 
 // What scrolls sideways on a phone must be in reach of the keyboard.

@@ -1,0 +1,100 @@
+// Random orthogonal matrices, and the singular values of a long product. A matrix is an array of its columns.
+
+/** Standard normal numbers from a seed: mulberry32's, by Box and Muller's method. */
+export function normals(seed) {
+  let state = seed >>> 0;
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+const dot = (x, y) => {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
+  return sum;
+};
+
+/** Add c times x to y, from entry `first` on. */
+function addTo(y, c, x, first = 0) {
+  for (let i = first; i < y.length; i++) y[i] += c * x[i];
+}
+
+export const apply = (a, x) => {
+  const y = new Float64Array(a[0].length);
+  a.forEach((column, j) => {
+    addTo(y, x[j], column);
+  });
+  return y;
+};
+
+/** Q and R of a square matrix by Householder's reflections; R has a positive diagonal. */
+export function qr(matrix) {
+  const n = matrix.length;
+  const r = matrix.map((column) => Float64Array.from(column));
+  const mirrors = [];
+  for (let k = 0; k < n; k++) {
+    const v = r[k].map((entry, i) => (i < k ? 0 : entry));
+    v[k] += Math.sign(v[k] || 1) * Math.sqrt(dot(v, v));
+    const length = Math.sqrt(dot(v, v)) || 1;
+    mirrors.push(v.map((entry) => entry / length));
+    for (let j = k; j < n; j++) addTo(r[j], -2 * dot(mirrors[k], r[j]), mirrors[k], k);
+  }
+  const sign = r.map((column, k) => Math.sign(column[k]) || 1);
+  const q = r.map((_, j) => {
+    const column = new Float64Array(n);
+    column[j] = sign[j];
+    for (let k = n - 1; k >= 0; k--) addTo(column, -2 * dot(mirrors[k], column), mirrors[k], k);
+    return column;
+  });
+  return { q, r: r.map((column, j) => column.map((entry, i) => (i > j ? 0 : sign[i] * entry))) };
+}
+
+/** A random orthogonal matrix, each equally likely. */
+export function orthogonal(n, normal) {
+  return qr(Array.from({ length: n }, () => Float64Array.from({ length: n }, normal))).q;
+}
+
+/**
+ * The logarithms of the singular values of a product, the first factor acting first: as in
+ * `dlnlib.isometry.log_singular_values`, it is kept as Q diag(e^d) U, so that the small are as precise as the large.
+ */
+export function logSingularValues(factors) {
+  let q;
+  let d;
+  let u; // its rows
+  for (const factor of factors) {
+    const next = qr(q ? q.map((column) => apply(factor, column)) : factor);
+    const before = d ?? new Float64Array(factor.length);
+    d = before.map((old, i) => old + Math.log(next.r[i][i]));
+    const rows = u ?? factor.map((_, i) => Float64Array.from(factor, (_, j) => (i === j ? 1 : 0)));
+    u = rows.map((_, i) => {
+      const row = new Float64Array(factor.length);
+      for (let k = i; k < factor.length; k++) addTo(row, next.r[k][i] * Math.exp(before[k] - d[i]), rows[k], k);
+      return row;
+    });
+    q = next.q;
+  }
+  // One-sided Jacobi: rotate pairs of rows until all are at right angles; a row's scale does no harm.
+  const rows = u.map((row, i) => row.map((entry) => entry * Math.exp(d[i])));
+  for (let rotated = true; rotated; ) {
+    rotated = false;
+    for (let i = 0; i < rows.length; i++) {
+      for (let j = i + 1; j < rows.length; j++) rotated = makeOrthogonal(rows[i], rows[j]) || rotated;
+    }
+  }
+  return rows.map((row) => Math.log(dot(row, row)) / 2).sort((x, y) => y - x);
+}
+
+function makeOrthogonal(x, y) {
+  const [xx, yy, xy] = [dot(x, x), dot(y, y), dot(x, y)];
+  if (Math.abs(xy) <= 1e-14 * Math.sqrt(xx) * Math.sqrt(yy)) return false;
+  const zeta = (yy - xx) / (2 * xy);
+  const t = (Math.sign(zeta) || 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
+  const c = 1 / Math.hypot(1, t);
+  for (let i = 0; i < x.length; i++) [x[i], y[i]] = [c * (x[i] - t * y[i]), c * (y[i] + t * x[i])];
+  return true;
+}
