@@ -493,6 +493,15 @@ TABLE = [
         lam=(1.0, [*ONE_NUMBER, 31]),
         scale=(0.1, [*ONE_POSITIVE, 2]),
     ),
+    row(
+        explore.bench,
+        strengths=([1.0], [*VECTOR, [4.0], [1.0] * 9]),
+        depth=(2, [*COUNT, 21]),
+        width=(4, [*COUNT, 33]),
+        start=("Glorot", ["glorot"]),
+        u0=(0.1, [*ONE_POSITIVE, 2]),
+        rate=(0.1, [*ONE_POSITIVE, 2]),
+    ),
     row(explore.signals, gain=(1.0, [*ONE_POSITIVE, 3]), variance=(1.0, [*ONE_POSITIVE, 3]), layers=(3, [*COUNT, 101])),
     row(explore.large_steps, depth=(2, [*COUNT, 21]), u0=(0.1, [*ONE_POSITIVE, 4]), kappa=(0.5, [*ONE_POSITIVE, 5])),
 ]

@@ -125,6 +125,24 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
         .style("stroke-width", 2 * radius);
     },
 
+    /**
+     * A matrix as cells, that of row i and column j at x = j, y = i: vermillion where positive, blue where negative,
+     * in full colour at `scale`.
+     */
+    cells(name, rows, scale) {
+      const entries = rows.flatMap((row, i) => row.map((value, j) => [j, i, value]));
+      part(name, ground, "g")
+        .selectAll("rect")
+        .data(entries)
+        .join("rect")
+        .attr("x", ([j]) => x(j - 0.5))
+        .attr("y", ([, i]) => Math.min(y(i - 0.5), y(i + 0.5)))
+        .attr("width", x(1) - x(0) + 0.5)
+        .attr("height", Math.abs(y(1) - y(0)) + 0.5)
+        .style("fill", ([, , value]) => paint(value > 0 ? "vermillion" : "blue"))
+        .style("opacity", ([, , value]) => Math.min(Math.abs(value) / scale, 1).toFixed(3));
+    },
+
     words(name, point, text, { color, anchor = "start", dx = 0, dy = 0 } = {}) {
       const [px, py] = at(point);
       part(name, frame, "text")
@@ -179,6 +197,11 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
     /** Where the reader presses on the panel itself, `pressed([x, y])` is told. */
     press(pressed) {
       sheet.style("cursor", "crosshair").on("click", (event) => pressed(back(pointer(event, frame.node()))));
+    },
+
+    /** Where the reader's pointer is on the panel, `moved([x, y])` is told. */
+    hover(moved) {
+      sheet.on("pointermove", (event) => moved(back(pointer(event, frame.node()))));
     },
 
     /** Under the pointer `read(x)` gives values to show: a list of [y, text, color]. */
