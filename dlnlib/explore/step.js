@@ -127,7 +127,9 @@ export function largeSteps(body, _, change) {
     const key = `${depth} ${u0}`;
     if (drawn !== key) {
       drawn = key;
-      const points = grid(SMALLEST, LARGEST, 220).flatMap((at) => fate(a0, depth, at).map((a) => [at, a ** depth]));
+      const points = grid(SMALLEST, LARGEST, 160).flatMap((at) =>
+        fate(a0, depth, at, 600).map((a) => [at, a ** depth]),
+      );
       tree.dots("tree", points, { color: "blue" });
     }
     const ends = fate(a0, depth, kappa);
