@@ -51,16 +51,22 @@
       }),
     );
     MathJax.typesetClear([card]);
+    card.style.top = "-100vh"; // until its size is known
     card.showPopover();
     await MathJax.typesetPromise([card]);
     marked = part;
     marked.classList.toggle("meant", marked !== document.activeElement);
-    const at = part.getBoundingClientRect(),
+    place();
+  }
+
+  function place() {
+    if (!card.matches(":popover-open") || !marked) return;
+    const at = marked.getBoundingClientRect(),
       size = card.getBoundingClientRect();
-    const equation = (part.closest("div.math") ?? part).getBoundingClientRect(),
+    const equation = (marked.closest("div.math") ?? marked).getBoundingClientRect(),
       above = equation.top - size.height - 4;
     card.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - size.width - 8))}px`;
-    card.style.top = `${above < 8 ? equation.bottom + 4 : above}px`;
+    card.style.top = `${above < 8 ? Math.min(equation.bottom + 4, innerHeight - size.height - 4) : above}px`;
   }
 
   function point(event) {
@@ -104,7 +110,7 @@
       document.addEventListener("pointerover", (event) => event.pointerType === "mouse" && point(event));
       document.addEventListener("click", point);
       document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
-      document.addEventListener("scroll", hide);
+      document.addEventListener("scroll", place);
       reachEquations();
     });
   }
