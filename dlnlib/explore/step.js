@@ -13,7 +13,7 @@ export function largeSteps(body, _, change) {
   const controls = add(body, "div", { className: "live-controls" });
   const words = add(body, "p", { className: "live-says" });
   words.setAttribute("aria-live", "polite");
-  const size = { width: 262, height: 250 };
+  const size = { width: 236, height: 236 };
   const stairs = plot(panels, {
     ...size,
     x: scaleLinear([-1.7, 1.7], [0, 1]),
