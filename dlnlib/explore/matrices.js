@@ -89,8 +89,34 @@ export function logSingularValues(factors) {
   return rows.map((row) => Math.log(dot(row, row)) / 2).sort((x, y) => y - x);
 }
 
-function makeOrthogonal(x, y) {
-  const [xx, yy, xy] = [dot(x, x), dot(y, y), dot(x, y)];
+/**
+ * The modes { s, u, v } of a matrix, strongest first, so that it is the sum of s u v^T: one-sided Jacobi on its columns,
+ * each with its row of V below it. What is left of a column that others span is rounding, at right angles to nothing.
+ */
+export function modesOf(columns) {
+  const rows = columns[0].length;
+  const pairs = columns.map((column, i) => Float64Array.from([...column, ...columns.map((_, j) => (i === j ? 1 : 0))]));
+  const length = (pair) => Math.hypot(...pair.subarray(0, rows));
+  const rounding = 1e-13 * Math.hypot(...pairs.map(length));
+  const rotate = (x, y) => length(x) > rounding && length(y) > rounding && makeOrthogonal(x, y, rows);
+  for (let rotated = true; rotated; ) {
+    rotated = false;
+    for (let i = 0; i < pairs.length; i++) {
+      for (let j = i + 1; j < pairs.length; j++) rotated = rotate(pairs[i], pairs[j]) || rotated;
+    }
+  }
+  return pairs
+    .map((pair) => {
+      const s = length(pair);
+      return { s, u: pair.subarray(0, rows).map((entry) => entry / s), v: pair.subarray(rows) };
+    })
+    .sort((x, y) => y.s - x.s);
+}
+
+/** Rotate two vectors in their plane until their first n entries are at right angles. */
+function makeOrthogonal(x, y, n = x.length) {
+  const [a, b] = [x.subarray(0, n), y.subarray(0, n)];
+  const [xx, yy, xy] = [dot(a, a), dot(b, b), dot(a, b)];
   if (Math.abs(xy) <= 1e-14 * Math.sqrt(xx) * Math.sqrt(yy)) return false;
   const zeta = (yy - xx) / (2 * xy);
   const t = (Math.sign(zeta) || 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
