@@ -14,13 +14,24 @@ const NEEDS_NO_SCROLLING = "mjx-container, img, svg, figcaption, .output pre";
 const windows = new Map();
 function windowOf(element) {
   if (!windows.has(element)) {
-    const { overflowX, overflowY } = getComputedStyle(element), box = element.getBoundingClientRect();
-    const left = box.left + element.clientLeft, top = box.top + element.clientTop;
+    const { overflowX, overflowY } = getComputedStyle(element),
+      box = element.getBoundingClientRect();
+    const left = box.left + element.clientLeft,
+      top = box.top + element.clientTop;
     const closed = element === document.documentElement || overflowX !== "visible" || overflowY !== "visible";
-    windows.set(element, closed && {
-      left, top, right: left + element.clientWidth, bottom: top + element.clientHeight,
-      scrolls: { x: /auto|scroll/.test(overflowX), y: /auto|scroll/.test(overflowY) },
-    });
+    windows.set(
+      element,
+      closed && {
+        left,
+        top,
+        right: left + element.clientWidth,
+        bottom: top + element.clientHeight,
+        scrolls: {
+          x: /auto|scroll/.test(overflowX),
+          y: /auto|scroll/.test(overflowY),
+        },
+      },
+    );
   }
   return windows.get(element);
 }
@@ -30,11 +41,21 @@ function windowOf(element) {
 const MARKS = "img, svg, canvas, mjx-c, mjx-line"; // a glyph counts by its element: its text is as high as a line
 const UNSEEN = "script, style, mjx-assistive-mml, .headerlink, .copybtn, [hidden]";
 function* pieces() {
-  const all = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+  const all = document.createTreeWalker(
+    document.querySelector("article"),
+    NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT,
+  );
   for (let node = all.nextNode(); node; node = all.nextNode()) {
-    const text = node.nodeType === Node.TEXT_NODE, element = text ? node.parentElement : node;
+    const text = node.nodeType === Node.TEXT_NODE,
+      element = text ? node.parentElement : node;
     if (element.matches(MARKS) === text || element.closest(UNSEEN)) continue;
-    if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+    if (
+      !element.checkVisibility({
+        visibilityProperty: true,
+        opacityProperty: true,
+      })
+    )
+      continue;
     for (const box of text ? words(node) : [element.getBoundingClientRect()]) if (box.width) yield [element, box];
   }
 }
@@ -51,7 +72,8 @@ function* words(text) {
 // What an ancestor or the edge of the screen hides, wholly or in part. Only tables and code may ask for scrolling.
 function cut() {
   windows.clear();
-  const found = new Set(), root = document.documentElement;
+  const found = new Set(),
+    root = document.documentElement;
   if (root.scrollWidth > root.clientWidth) found.add("the page scrolls sideways");
   for (const [element, box] of pieces()) {
     const mayScroll = !element.closest(NEEDS_NO_SCROLLING) || element.closest("table");
@@ -73,14 +95,17 @@ function cut() {
 // A formula that meets its number, has an exponent on another line than its base, or ends away from its comma; one that
 // starts a part behind another and has no room for it there.
 function misset() {
-  const found = [], boxes = (element, all) => [...element.querySelectorAll(all)].map(part => part.getBoundingClientRect());
+  const found = [],
+    boxes = (element, all) => [...element.querySelectorAll(all)].map((part) => part.getBoundingClientRect());
   for (const formula of document.querySelectorAll("article mjx-container")) {
     if (!formula.checkVisibility()) continue;
-    const note = fault => found.push(`${fault}: ${where(formula)}`);
-    const glyphs = boxes(formula, "mjx-math mjx-c"), number = formula.parentElement.querySelector(":scope > .eqno");
-    if (number && Math.max(...glyphs.map(glyph => glyph.right)) > number.getBoundingClientRect().left) note("meets its number");
+    const note = (fault) => found.push(`${fault}: ${where(formula)}`);
+    const glyphs = boxes(formula, "mjx-math mjx-c"),
+      number = formula.parentElement.querySelector(":scope > .eqno");
+    if (number && Math.max(...glyphs.map((glyph) => glyph.right)) > number.getBoundingClientRect().left)
+      note("meets its number");
     for (const script of formula.querySelectorAll(":is(mjx-msup, mjx-msub, mjx-msubsup) > mjx-script")) {
-      const base = boxes(script.previousElementSibling, "mjx-c").map(glyph => glyph.left);
+      const base = boxes(script.previousElementSibling, "mjx-c").map((glyph) => glyph.left);
       if (script.getBoundingClientRect().left < Math.max(...base) - 1) note("torn off its base");
     }
     const next = formula.parentElement.nextSibling;
@@ -91,8 +116,9 @@ function misset() {
       if (mark.getBoundingClientRect().top > glyphs.at(-1).bottom - 2) note("left by its comma");
     }
     for (const line of formula.querySelectorAll("mjx-math > mjx-linestack > mjx-linebox:has(+ mjx-linebox)")) {
-      const parts = [...line.children], wide = parts.findLastIndex(part => /\\q?quad/.test(part.dataset.latex));
-      const relation = part => part.matches("mjx-mo") && /^[=≈→≤≥<>∈]$/.test(part.textContent);
+      const parts = [...line.children],
+        wide = parts.findLastIndex((part) => /\\q?quad/.test(part.dataset.latex));
+      const relation = (part) => part.matches("mjx-mo") && /^[=≈→≤≥<>∈]$/.test(part.textContent);
       const [first] = line.nextElementSibling.children;
       if (wide > 0 && !parts.slice(wide).some(relation) && relation(first)) note("broken behind a left-hand side");
     }
@@ -102,28 +128,36 @@ function misset() {
 
 // Markdown that nobody rendered: code, formulas, tables, strong text, fences, TeX, roles, links.
 function raw() {
-  const markdown = /`|\$|^ *\||\*\*|:::|\\[([a-z]|\{[a-z:]+\}|\]\(/m, found = [];
+  const markdown = /`|\$|^ *\||\*\*|:::|\\[([a-z]|\{[a-z:]+\}|\]\(/m,
+    found = [];
   const all = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
   for (let node = all.nextNode(); node; node = all.nextNode()) {
     const element = node.parentElement;
     if (element.closest("pre, code, .math, mjx-container, script, style, dl.py dt, noscript")) continue;
-    const shown = node.nodeType === Node.TEXT_NODE ? [node.data] : ["alt", "title", "aria-label"].map(name => node.getAttribute(name));
-    found.push(...shown.filter(text => markdown.test(text ?? "")));
+    const shown =
+      node.nodeType === Node.TEXT_NODE
+        ? [node.data]
+        : ["alt", "title", "aria-label"].map((name) => node.getAttribute(name));
+    found.push(...shown.filter((text) => markdown.test(text ?? "")));
   }
   return found;
 }
 
-const figures = () => [...document.querySelectorAll("article .cell_output :is(img, .live)")].filter(figure => {
-  return figure.checkVisibility() && !figure.parentElement.closest(".live");
-});
-const openCode = () => [...document.querySelectorAll("article .cell_input")].filter(code => code.checkVisibility());
+const figures = () =>
+  [...document.querySelectorAll("article .cell_output :is(img, .live)")].filter((figure) => {
+    return figure.checkVisibility() && !figure.parentElement.closest(".live");
+  });
+const openCode = () => [...document.querySelectorAll("article .cell_input")].filter((code) => code.checkVisibility());
 
 // The first figure begins on the first screen, before any code.
 function firstScreen() {
-  const [figure] = figures(), [code] = openCode();
+  const [figure] = figures(),
+    [code] = openCode();
   return [
     figure.getBoundingClientRect().top + scrollY > innerHeight && "the first figure is off the first screen",
-    code && figure.compareDocumentPosition(code) & Node.DOCUMENT_POSITION_PRECEDING && "code comes before the first figure",
+    code &&
+      figure.compareDocumentPosition(code) & Node.DOCUMENT_POSITION_PRECEDING &&
+      "code comes before the first figure",
   ].filter(Boolean);
 }
 
@@ -135,15 +169,18 @@ function shareOfCode() {
 
 // Each figure has a number, a caption, an alternative text, and the text speaks of it.
 function unexplained() {
-  return figures().flatMap(element => {
+  return figures().flatMap((element) => {
     const figure = element.closest("figure");
     const alt = (figure ?? element.parentElement).querySelector("img")?.alt ?? ""; // of panels the first speaks for all
     return [
       !figure?.querySelector("figcaption .caption-number") && "no number",
       !figure?.querySelector("figcaption .caption-text")?.textContent.trim() && "no caption",
       (alt.length < 20 || /\.(png|svg|jpe?g)$/.test(alt)) && "no alternative text",
-      !(figure?.id && document.querySelector(`article a[href="#${figure.id}"]:not(.headerlink)`)) && "the text does not name it",
-    ].filter(Boolean).map(fault => `${fault}: ${where(element)}`);
+      !(figure?.id && document.querySelector(`article a[href="#${figure.id}"]:not(.headerlink)`)) &&
+        "the text does not name it",
+    ]
+      .filter(Boolean)
+      .map((fault) => `${fault}: ${where(element)}`);
   });
 }
 

@@ -5,10 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from refusals import assert_refused
 
 from dlnlib import Task, datasets, descent, exact, networks, rules
 
+repeatable = settings(derandomize=True, deadline=None, max_examples=30)
 COVARIANCE = np.array([[1.0, 0.4, 0.0], [0.4, 0.7, -0.3], [0.0, -0.3, 0.5]])
 
 
@@ -47,7 +50,8 @@ def test_in_context_has_the_moments_of_sampled_sequences(n_examples):
         (y**2, task.trace_yy),
     ]:
         error = products.std(axis=0) / len(y) ** 0.5
-        assert (np.abs(products.mean(axis=0) - moment) < 3 * error).all()
+        deviation = np.abs(products.mean(axis=0) - moment) / error  # many of the 91 are nearly the same number
+        assert deviation.max() < 4
     expected = np.kron(second_moment(COVARIANCE, n_examples), COVARIANCE)
     np.testing.assert_allclose(task.sigma_xx, expected, rtol=1e-11, atol=1e-14)
     np.testing.assert_allclose(task.sigma_yx.reshape(3, 3), COVARIANCE @ COVARIANCE, rtol=1e-12, atol=1e-15)
@@ -64,12 +68,13 @@ def by_tokens(values, keys, queries, x, y, query):
     return total
 
 
-@pytest.mark.parametrize("heads", [1, 4])
-def test_gradients_are_autograds_on_the_sequences(heads):
-    *seen, y = sequences(20, 5, COVARIANCE)
+@repeatable
+@given(d=st.integers(1, 3), heads=st.integers(1, 4), n_sequences=st.integers(1, 20), seed=st.integers(0, 10**6))
+def test_gradients_are_autograds_on_the_sequences(d, heads, n_sequences, seed):
+    *seen, y = sequences(n_sequences, 5, COVARIANCE[:d, :d], seed)
     network = networks.LinearAttention(Task.from_samples(features(*seen), y[:, None]))
-    rng = np.random.default_rng(1)
-    start = [rng.standard_normal((2, *shape)) for shape in [(1, heads), (heads, 3), (heads, 3)]]
+    rng = np.random.default_rng(seed)
+    start = [rng.standard_normal((2, *shape)) for shape in [(1, heads), (heads, d), (heads, d)]]
     run = descent.train(network, start, rules.Descent([0.5, 0.25]), steps=1)
     for member, rate in enumerate([0.5, 0.25]):
         leaves = [torch.tensor(w[member], requires_grad=True) for w in start]
@@ -77,7 +82,7 @@ def test_gradients_are_autograds_on_the_sequences(heads):
         loss = 0.5 * ((answers - torch.tensor(y)) ** 2).mean()
         np.testing.assert_allclose(run.loss[member, 0], loss.item(), rtol=1e-11)
         for before, after, gradient in zip(start, run.weights, torch.autograd.grad(loss, leaves), strict=True):
-            np.testing.assert_allclose((before - after)[member] / rate, gradient, rtol=1e-9, atol=1e-11)
+            np.testing.assert_allclose((before - after)[member] / rate, gradient, rtol=1e-8, atol=1e-9)
 
 
 def test_attention_runs_on_torch_and_records_components_and_another_context():
@@ -119,10 +124,27 @@ def test_aligned_heads_are_three_layer_modes_that_visit_the_plateaus(unit):
     np.testing.assert_allclose(between / unit, losses[1:3] / unit, atol=0.005)
 
 
-def test_the_last_plateau_is_the_floor_of_the_task():
-    for n_examples in (1, 31):
-        losses = exact.attention_modes(COVARIANCE, n_examples).losses
-        assert losses[-1] == pytest.approx(datasets.in_context(COVARIANCE, n_examples).floor, rel=1e-10)
+@repeatable
+@given(
+    variances=st.lists(st.floats(0.1, 10), min_size=1, max_size=3),
+    n_examples=st.integers(1, 4),
+    seed=st.integers(0, 10**6),
+)
+def test_modes_are_what_heads_on_principal_components_see(variances, n_examples, seed):
+    """Of u e^T beta e^T x_q: its correlation with the answer, its variance, and what it leaves of the error."""
+    turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(variances),) * 2))[0]
+    variances = np.sort(variances)[::-1]
+    covariance = (turn * variances) @ turn.T
+    covariance = (covariance + covariance.T) / 2
+    s, seen, losses = exact.attention_modes(covariance, n_examples)
+    of_beta = np.einsum("ik,ij,jk->k", turn, second_moment(covariance, n_examples), turn)
+    np.testing.assert_allclose(s, variances**2, rtol=1e-10)
+    np.testing.assert_allclose(seen, of_beta * variances, rtol=1e-10)
+    task, maps = datasets.in_context(covariance, n_examples), []
+    for m in range(len(variances) + 1):
+        maps.append((turn[:, :m] * (s / seen)[:m]) @ turn[:, :m].T)
+    np.testing.assert_allclose(losses, task.loss(np.reshape(maps, (len(maps), 1, -1))), rtol=1e-9)
+    assert losses[-1] == pytest.approx(task.floor, rel=1e-9)
 
 
 def test_weights_that_are_no_heads_are_refused():

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, TimeoutError
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
 
 WIDTHS = (360, 390, 768, 1000, 1200, 1280, 1920)
+CODE = 0.2  # of a chapter's height, at most, is code outside folds
 
 
 def look(browser, page: str) -> Page:
@@ -29,6 +30,19 @@ def found(opened: Page, checks: str) -> list[str]:
         return []
     except TimeoutError:
         return opened.evaluate(checks)
+
+
+def test_the_first_figure_is_on_the_first_screen_before_any_code(opened: Page):
+    if opened.evaluate("figures().length"):
+        assert opened.evaluate("firstScreen()") == []
+
+
+def test_figures_have_number_caption_and_words_and_the_text_speaks_of_them(opened: Page):
+    assert opened.evaluate("unexplained()") == []
+
+
+def test_a_chapter_shows_no_more_code_than_its_reader_needs(opened: Page):
+    assert opened.evaluate("shareOfCode()") <= CODE
 
 
 def test_nothing_is_raw(opened: Page):
@@ -80,6 +94,23 @@ FAULTS = {
         "misset()",
         "torn off its base",
     ),
+    "code before the first figure": (
+        "document.querySelector('h1').insertAdjacentHTML('afterend', '<div class=cell_input>code</div>')",
+        "firstScreen()",
+        "code comes before",
+    ),
+    "a figure on the second screen": (STYLE.format("h1 { height: 900px }"), "firstScreen()", "off the first screen"),
+    "a figure without caption": ("document.querySelector('figcaption').remove()", "unexplained()", "no caption"),
+    "a file's path for words": (
+        "document.querySelector('figure img').alt = '../_images/0123456789abcdef.png'",
+        "unexplained()",
+        "no alternative text",
+    ),
+    "a figure that the text does not name": (
+        "document.querySelector('figure').id = 'fig-other'",
+        "unexplained()",
+        "the text does not name it",
+    ),
     "a row of a table": (TEXT.format("\n| --- | --- |"), "raw()", "| --- |"),
     "a formula": (TEXT.format("the start $u_0$"), "raw()", "$u_0$"),
     "a formula as Sphinx hands it on": (TEXT.format(r"\\(u_0\\)"), "raw()", "(u_0"),
@@ -92,7 +123,8 @@ FAULTS = {
 EXCERPT = """() => {
   unfold();
   const article = document.querySelector("article"), parts = [...article.querySelectorAll("section > *")];
-  const kinds = ["h1", "p", "div.math", "span.math", "mjx-msup", "table", "img", ".cell_output pre", ".highlight pre"];
+  const kinds = ["h1", "p", "div.math", "span.math", "mjx-msup", "table", "figure", "a[href^='#fig-']"];
+  kinds.push(".cell_output pre", ".highlight pre");
   const kept = kinds.map(kind => article.querySelector(kind));
   for (const part of parts) if (!kept.some(element => part.contains(element))) part.remove();
   const page = article.innerHTML;

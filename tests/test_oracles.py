@@ -47,7 +47,7 @@ COVERED = {  # by a property in another file
     Task.with_inputs: "test_task.test_with_inputs_is_the_task_on_mapped_samples",
     Task.whitened: "test_task.test_white_inputs_have_unit_variance_and_lead_back",
     networks.LinearAttention: "test_attention.test_gradients_are_autograds_on_the_sequences",
-    exact.attention_modes: "test_attention.test_aligned_heads_are_three_layer_modes_that_visit_the_plateaus",
+    exact.attention_modes: "test_attention.test_modes_are_what_heads_on_principal_components_see",
     descent.gradient_descent: "test_descent.test_one_step_is_autograds_gradient",
     exact.best_stopping_time: "test_exact_generalisation.test_no_time_is_better_than_the_best",
     exact.excess_error: "test_exact_generalisation.test_a_filter_that_scales_needs_no_random_matrices",

@@ -93,8 +93,6 @@ def test_a_hit_of_the_search_is_in_view(browser):
     with open_page(browser, "search", viewport=DESKTOP) as opened:
         opened.goto(opened.url + "?q=digamma")
         opened.locator("#search-results a").first.click()
-        word = opened.locator("article .highlighted").first
-        word.wait_for()
         opened.wait_for_function(
             "[...document.querySelectorAll('article .highlighted')].some(word => word.checkVisibility() && "
             "word.getBoundingClientRect().top > 0 && word.getBoundingClientRect().bottom < innerHeight)"

@@ -66,7 +66,7 @@ def attention_modes(covariance: ArrayLike, n_examples: int) -> AttentionModes:
     >>> 2 * attention_modes(np.diag([0.4, 0.3, 0.2, 0.1]), n_examples=31).losses
     array([1.        , 0.64057971, 0.37737216, 0.2098046 , 0.13599507])
     """
-    variances = np.linalg.eigvalsh(positive_definite("covariance", covariance))[::-1]
+    variances = np.asarray(np.linalg.eigvalsh(positive_definite("covariance", covariance))[::-1], float)
     trace = variances.sum()
     seen = variances**3 * (1 + (1 + trace / variances) / positive_int("n_examples", n_examples))
     gains = np.cumsum(variances**4 / seen)

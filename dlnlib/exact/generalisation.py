@@ -45,7 +45,7 @@ def stopped_error(
         Examples per input, alpha = P / N.
     noise, signal, start : float
         Standard deviations of what noise, teacher and the network at its start (independent of the teacher) put out,
-        sigma, S = |w| and S_0 = |w_0|; of one output, or the root of the sum of squares over outputs.
+        sigma, and the lengths S of w and S_0 of w_0; of one output, or the root of the sum of squares over outputs.
     n_in : float
         Number of inputs N, for the first correction in 1 / N. With f the integrand, that of Gaussian inputs is
         :math:`\frac1N \big[ \frac14 f(\lambda_-) + \frac14 f(\lambda_+) - \frac{1}{2\pi} \int_0^\pi f\, d\theta \big]`.
@@ -120,7 +120,7 @@ def best_stopping_time(per_input: float, noise: float, signal: float = 1.0, star
 
 
 def ridge_error(gamma: float, variances: ArrayLike, power: ArrayLike, noise: float, n_examples: int) -> float:
-    r"""Return the test error of the map that minimises loss + gamma/2 |W|^2 on P random examples.
+    r"""Return the test error of the map that minimises loss + gamma/2 tr(W W^T) on P random examples.
 
     With w_i the teacher's weights in the directions of variance lambda_i, and kappa the regularisation that is felt,
 

@@ -1,6 +1,5 @@
 // Gradient descent on one mode whose layers are equal, with steps of any size.
 
-const SETTLED = 2000; // steps after which a mode has forgotten its start
 const LONGEST = 32; // cycle that is looked for
 const AWAY = 1e3;
 
@@ -9,7 +8,8 @@ const AWAY = 1e3;
  * one, 1 / D, of `dlnlib.stability.best_learning_rate`.
  */
 export function step(a, depth, kappa) {
-  return a + (kappa / depth) * a ** (depth - 1) * (1 - a ** depth);
+  const power = a ** (depth - 1);
+  return a + (kappa / depth) * power * (1 - a * power);
 }
 
 /** The layers a at the start and after each of n steps; fewer if they escape. */
@@ -19,10 +19,10 @@ export function path(a0, depth, kappa, n) {
   return visited;
 }
 
-/** Where a mode ends: the values that it visits for ever, none if it escapes. */
-export function fate(a0, depth, kappa) {
+/** Where a mode ends, after so many steps: the values that it visits for ever, none if it escapes. */
+export function fate(a0, depth, kappa, steps = 2000) {
   let a = a0;
-  for (let n = 0; n < SETTLED && Math.abs(a) < AWAY; n++) a = step(a, depth, kappa);
+  for (let n = 0; n < steps && Math.abs(a) < AWAY; n++) a = step(a, depth, kappa);
   const visited = path(a, depth, kappa, 4 * LONGEST);
   if (Math.abs(visited.at(-1)) >= AWAY) return [];
   const period = visited.findIndex((value, n) => n > 0 && n <= LONGEST && Math.abs(value - visited[0]) < 1e-6);

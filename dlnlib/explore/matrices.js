@@ -12,11 +12,12 @@ export function normals(seed) {
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
-const dot = (x, y) => {
+/** The scalar product of two vectors, from entry `first` on. */
+function dot(x, y, first = 0) {
   let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
+  for (let i = first; i < x.length; i++) sum += x[i] * y[i];
   return sum;
-};
+}
 
 /** Add c times x to y, from entry `first` on. */
 function addTo(y, c, x, first = 0) {
@@ -41,13 +42,13 @@ export function qr(matrix) {
     v[k] += Math.sign(v[k] || 1) * Math.sqrt(dot(v, v));
     const length = Math.sqrt(dot(v, v)) || 1;
     mirrors.push(v.map((entry) => entry / length));
-    for (let j = k; j < n; j++) addTo(r[j], -2 * dot(mirrors[k], r[j]), mirrors[k], k);
+    for (let j = k; j < n; j++) addTo(r[j], -2 * dot(mirrors[k], r[j], k), mirrors[k], k);
   }
   const sign = r.map((column, k) => Math.sign(column[k]) || 1);
   const q = r.map((_, j) => {
     const column = new Float64Array(n);
     column[j] = sign[j];
-    for (let k = n - 1; k >= 0; k--) addTo(column, -2 * dot(mirrors[k], column), mirrors[k], k);
+    for (let k = n - 1; k >= 0; k--) addTo(column, -2 * dot(mirrors[k], column, k), mirrors[k], k);
     return column;
   });
   return { q, r: r.map((column, j) => column.map((entry, i) => (i > j ? 0 : sign[i] * entry))) };
@@ -78,15 +79,25 @@ export function logSingularValues(factors) {
     });
     q = next.q;
   }
-  // One-sided Jacobi: rotate pairs of rows until all are at right angles; a row's scale does no harm.
+  // One-sided Jacobi: turn pairs of rows until all are at right angles; a row's scale does no harm.
   const rows = u.map((row, i) => row.map((entry) => entry * Math.exp(d[i])));
-  for (let rotated = true; rotated; ) {
-    rotated = false;
+  let squares;
+  for (let turned = true; turned; ) {
+    turned = false;
+    squares = rows.map((row) => dot(row, row));
     for (let i = 0; i < rows.length; i++) {
-      for (let j = i + 1; j < rows.length; j++) rotated = makeOrthogonal(rows[i], rows[j]) || rotated;
+      for (let j = i + 1; j < rows.length; j++) {
+        const product = dot(rows[i], rows[j]);
+        if (Math.abs(product) <= 1e-13 * Math.sqrt(squares[i]) * Math.sqrt(squares[j])) continue;
+        turned = true;
+        const t = tangent(squares[i], squares[j], product);
+        turn(rows[i], rows[j], t);
+        squares[i] -= t * product;
+        squares[j] += t * product;
+      }
     }
   }
-  return rows.map((row) => Math.log(dot(row, row)) / 2).sort((x, y) => y - x);
+  return squares.map((square) => Math.log(square) / 2).sort((x, y) => y - x);
 }
 
 /**
@@ -96,31 +107,40 @@ export function logSingularValues(factors) {
 export function modesOf(columns) {
   const rows = columns[0].length;
   const pairs = columns.map((column, i) => Float64Array.from([...column, ...columns.map((_, j) => (i === j ? 1 : 0))]));
-  const length = (pair) => Math.hypot(...pair.subarray(0, rows));
-  const rounding = 1e-13 * Math.hypot(...pairs.map(length));
-  const rotate = (x, y) => length(x) > rounding && length(y) > rounding && makeOrthogonal(x, y, rows);
-  for (let rotated = true; rotated; ) {
-    rotated = false;
+  const above = (pair) => pair.subarray(0, rows);
+  const rounding = 1e-13 * Math.hypot(...pairs.map((pair) => Math.hypot(...above(pair))));
+  for (let turned = true; turned; ) {
+    turned = false;
     for (let i = 0; i < pairs.length; i++) {
-      for (let j = i + 1; j < pairs.length; j++) rotated = rotate(pairs[i], pairs[j]) || rotated;
+      for (let j = i + 1; j < pairs.length; j++) {
+        const [x, y] = [above(pairs[i]), above(pairs[j])];
+        const [xx, yy, xy] = [dot(x, x), dot(y, y), dot(x, y)];
+        if (Math.min(xx, yy) < rounding ** 2 || Math.abs(xy) <= 1e-14 * Math.sqrt(xx * yy)) continue;
+        turned = true;
+        turn(pairs[i], pairs[j], tangent(xx, yy, xy));
+      }
     }
   }
   return pairs
     .map((pair) => {
-      const s = length(pair);
-      return { s, u: pair.subarray(0, rows).map((entry) => entry / s), v: pair.subarray(rows) };
+      const s = Math.hypot(...above(pair));
+      return { s, u: above(pair).map((entry) => entry / s), v: pair.subarray(rows) };
     })
     .sort((x, y) => y.s - x.s);
 }
 
-/** Rotate two vectors in their plane until their first n entries are at right angles. */
-function makeOrthogonal(x, y, n = x.length) {
-  const [a, b] = [x.subarray(0, n), y.subarray(0, n)];
-  const [xx, yy, xy] = [dot(a, a), dot(b, b), dot(a, b)];
-  if (Math.abs(xy) <= 1e-14 * Math.sqrt(xx) * Math.sqrt(yy)) return false;
+/** Of the angle by which two vectors are turned until they are at right angles, from their products. */
+function tangent(xx, yy, xy) {
   const zeta = (yy - xx) / (2 * xy);
-  const t = (Math.sign(zeta) || 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
-  const c = 1 / Math.hypot(1, t);
-  for (let i = 0; i < x.length; i++) [x[i], y[i]] = [c * (x[i] - t * y[i]), c * (y[i] + t * x[i])];
-  return true;
+  return (Math.sign(zeta) || 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
+}
+
+/** Turn two vectors into each other by the angle whose tangent is t. */
+function turn(x, y, t) {
+  const c = 1 / Math.sqrt(1 + t * t);
+  for (let i = 0; i < x.length; i++) {
+    const old = x[i];
+    x[i] = c * (old - t * y[i]);
+    y[i] = c * (y[i] + t * old);
+  }
 }

@@ -72,6 +72,7 @@ export function portrait(body, { starts, duration }, change) {
     moved: ([t]) => change({ t: Math.round(100 * t) / 100 }),
   });
   times.readOff((t) => {
+    if (settings.hidden) return [];
     const [a, b] = unbalancedMode(t, settings.s, ...here());
     return [[a * b, `t = ${number(t)}, ab = ${number(a * b)}`, "blue"]];
   });

@@ -74,7 +74,8 @@ export function signals(body, _, change) {
     let x = direction.map((entry) => (entry / size) * Math.sqrt(q));
     for (let layer = 0; layer < layers; layer++) {
       weights[layer] ??= orthogonal(WIDTH, normal);
-      yield weights[layer].map((column, j) => column.map((entry) => (gain * entry) / Math.cosh(x[j]) ** 2));
+      const slopes = x.map((entry) => gain / Math.cosh(entry) ** 2);
+      yield weights[layer].map((column, j) => column.map((entry) => entry * slopes[j]));
       x = apply(weights[layer], x.map(Math.tanh)).map((entry) => gain * entry);
     }
   }

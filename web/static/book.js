@@ -1,8 +1,8 @@
 // A printed table keeps its columns: its letters are as small as its longest row needs (see book.css).
 window.addEventListener("load", () => {
   for (const printed of document.querySelectorAll(".cell_output pre")) {
-    const rows = printed.textContent.split("\n").filter(line => /\S {2,}\S/.test(line));
-    if (rows.length > 1) printed.style.setProperty("--columns", Math.max(...rows.map(row => row.trimEnd().length)));
+    const rows = printed.textContent.split("\n").filter((line) => /\S {2,}\S/.test(line));
+    if (rows.length > 1) printed.style.setProperty("--columns", Math.max(...rows.map((row) => row.trimEnd().length)));
   }
 });
 

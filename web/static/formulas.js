@@ -6,7 +6,9 @@
     window.MathJax.startup = {
       ready() {
         MathJax.startup.defaultReady();
-        const { linebreaks } = MathJax.startup.output, { FACTORS, processBreak } = linebreaks, { space } = FACTORS;
+        const { linebreaks } = MathJax.startup.output,
+          { FACTORS, processBreak } = linebreaks,
+          { space } = FACTORS;
         const isWide = (gap) => gap.getBBox().w >= 1;
         FACTORS.space = (penalty, gap) => space(penalty, gap) - (isWide(gap) ? 1e4 * (1 + linebreaks.state.w) : 0);
         linebreaks.processBreak = function () {
@@ -19,12 +21,15 @@
 
   // A formula in the text breaks only if it is long: a short one goes to the next line whole.
   function keepShortFormulasWhole() {
-    const isShort = formula => {
+    const isShort = (formula) => {
       const width = [...formula.getClientRects()].reduce((sum, piece) => sum + piece.width, 0);
       return 0 < width && width < formula.closest("p, li, dd, td, th, div").clientWidth / 2;
     };
-    const formulas = [...document.querySelectorAll("span.math mjx-math")], short = formulas.map(isShort);
-    formulas.forEach((formula, i) => formula.classList.toggle("whole", short[i]));
+    const formulas = [...document.querySelectorAll("span.math mjx-math")],
+      short = formulas.map(isShort);
+    formulas.forEach((formula, i) => {
+      formula.classList.toggle("whole", short[i]);
+    });
   }
 
   // A phone that is turned, or a sidebar that goes, makes lines of another length; what unfolds has lines for the first time.

@@ -5,7 +5,11 @@
 
   // What is folded opens where a link, or a hit of the search, lies within it.
   function unfold(element) {
-    for (let fold = element.closest("details, .toggle-hidden"); fold; fold = fold.parentElement.closest("details, .toggle-hidden")) {
+    for (
+      let fold = element.closest("details, .toggle-hidden");
+      fold;
+      fold = fold.parentElement.closest("details, .toggle-hidden")
+    ) {
       fold.open = true;
       fold.classList.remove("toggle-hidden");
     }
@@ -13,13 +17,17 @@
   const linked = () => document.getElementById(decodeURIComponent(location.hash.slice(1)));
 
   // A hit of the search opens the page at its word: in the section that the link names if it names one, in plain sight if it can.
+  // Jupyter Book brings the search to every page, which makes Sphinx believe that each is that of the search, and mark nothing.
+  if (!document.getElementById("search-results")) SphinxHighlight.highlightSearchWords();
   window.addEventListener("load", async () => {
     await window.MathJax?.startup?.promise; // until then lines move
     const hits = [...(linked() ?? document).querySelectorAll("article .highlighted")];
-    const place = hits.find(hit => hit.checkVisibility()) ?? hits[0] ?? linked();
+    const place = hits.find((hit) => hit.checkVisibility()) ?? hits[0] ?? linked();
     if (!place) return;
     unfold(place);
-    place.scrollIntoView({ block: place.matches(".highlighted") ? "center" : "start" });
+    place.scrollIntoView({
+      block: place.matches(".highlighted") ? "center" : "start",
+    });
   });
   window.addEventListener("hashchange", () => linked() && unfold(linked()));
 
@@ -29,5 +37,5 @@
     dataset.onScreen = dataset.theme;
     dataset.theme = "light";
   });
-  window.addEventListener("afterprint", () => dataset.theme = dataset.onScreen);
+  window.addEventListener("afterprint", () => (dataset.theme = dataset.onScreen));
 })();

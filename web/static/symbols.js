@@ -1,9 +1,14 @@
 // What a symbol means: that under the pointer or at a tap; all those of a displayed equation when it has the focus.
 // The page brings its glossary, rows of chapters/notation.md: symbols, and what they mean; both hold formulas.
 (() => {
-  const glossary = new Map((window.GLOSSARY ?? []).flatMap(row => {
-    return row[0].replaceAll("$", "").split(",").map(name => [plain(name), row]);
-  }));
+  const glossary = new Map(
+    (window.GLOSSARY ?? []).flatMap((row) => {
+      return row[0]
+        .replaceAll("$", "")
+        .split(",")
+        .map((name) => [plain(name), row]);
+    }),
+  );
   const FORMULA = "article mjx-math";
 
   // A symbol as the glossary has it: without superscript, dot of a time derivative, braces and spaces.
@@ -13,7 +18,8 @@
 
   // The symbol that a glyph belongs to. One with an index is a symbol of its own where the glossary has it so.
   function symbolOf(glyph) {
-    let found = null, index = false;
+    let found = null,
+      index = false;
     for (let part = glyph; part && !part.matches("mjx-math"); part = part.parentElement) {
       const name = plain(part.dataset.latex ?? "");
       if (glossary.has(name) && (!index || name.includes("_"))) found = { row: glossary.get(name), part };
@@ -26,7 +32,8 @@
   card.id = "meaning";
   card.role = "tooltip";
   card.popover = "manual";
-  let marked = null, soon;
+  let marked = null,
+    soon;
 
   function hide() {
     clearTimeout(soon);
@@ -36,20 +43,30 @@
 
   async function show(rows, part) {
     hide();
-    card.replaceChildren(...rows.map(row => {
-      const line = document.createElement("p");
-      line.textContent = row.join(": ").replace(/\$(.+?)\$/g, "\\($1\\)");
-      return line;
-    }));
+    card.replaceChildren(
+      ...rows.map((row) => {
+        const line = document.createElement("p");
+        line.textContent = row.join(": ").replace(/\$(.+?)\$/g, "\\($1\\)");
+        return line;
+      }),
+    );
     MathJax.typesetClear([card]);
+    card.style.top = "-100vh"; // until its size is known
     card.showPopover();
     await MathJax.typesetPromise([card]);
     marked = part;
     marked.classList.toggle("meant", marked !== document.activeElement);
-    const at = part.getBoundingClientRect(), size = card.getBoundingClientRect();
-    const equation = (part.closest("div.math") ?? part).getBoundingClientRect(), above = equation.top - size.height - 4;
+    place();
+  }
+
+  function place() {
+    if (!card.matches(":popover-open") || !marked) return;
+    const at = marked.getBoundingClientRect(),
+      size = card.getBoundingClientRect();
+    const equation = (marked.closest("div.math") ?? marked).getBoundingClientRect(),
+      above = equation.top - size.height - 4;
     card.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - size.width - 8))}px`;
-    card.style.top = `${above < 8 ? equation.bottom + 4 : above}px`;
+    card.style.top = `${above < 8 ? Math.min(equation.bottom + 4, innerHeight - size.height - 4) : above}px`;
   }
 
   function point(event) {
@@ -74,7 +91,12 @@
       equation.addEventListener("focus", () => {
         if (!equation.matches(":focus-visible")) return;
         const glyphs = [...equation.querySelectorAll("mjx-math mjx-c")];
-        const rows = new Set(glyphs.map(symbolOf).filter(Boolean).map(found => found.row));
+        const rows = new Set(
+          glyphs
+            .map(symbolOf)
+            .filter(Boolean)
+            .map((found) => found.row),
+        );
         if (rows.size) show([...rows], equation);
       });
       equation.addEventListener("blur", hide);
@@ -85,10 +107,10 @@
     window.addEventListener("load", async () => {
       await window.MathJax?.startup?.promise;
       document.body.append(card);
-      document.addEventListener("pointerover", event => event.pointerType === "mouse" && point(event));
+      document.addEventListener("pointerover", (event) => event.pointerType === "mouse" && point(event));
       document.addEventListener("click", point);
-      document.addEventListener("keydown", event => event.key === "Escape" && hide());
-      document.addEventListener("scroll", hide);
+      document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+      document.addEventListener("scroll", place);
       reachEquations();
     });
   }
