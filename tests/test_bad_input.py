@@ -494,6 +494,16 @@ TABLE = [
         scale=(0.1, [*ONE_POSITIVE, 2]),
     ),
     row(
+        explore.beliefs,
+        facts=([[1, 0]], [*MATRIX, [[1, 2]], [[0, 0]]]),
+        properties=(["lives"], [*NOT_A_LIST, ["lives", "swims"], [1]]),
+        things=(["trout", "worm"], [*NOT_A_LIST, ["trout"], [1, 2]]),
+        chosen=(("lives", "worm"), [("lives", "stone"), ("worm", "lives"), 1]),
+        u0=(1e-6, ONE_POSITIVE),
+        duration=(8.0, ONE_POSITIVE),
+        t=(1.0, [*ONE_NUMBER, -1, 9]),
+    ),
+    row(
         explore.bench,
         strengths=([1.0], [*VECTOR, [4.0], [1.0] * 9]),
         depth=(2, [*COUNT, 21]),

@@ -106,6 +106,24 @@ def lazy_shows(scale, t, **rest):
     return {"strengths": Task(SIGMA).modes.strengths(flow.map), "moved": moved}
 
 
+WORLD = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]])
+NAMES = ["lives", "moves", "has bones", "swims", "is green", "flies"], ["robin", "hen", "trout", "pine"]
+
+
+def beliefs_settings(rng):
+    """Facts made true or false at random: so many that some tables have modes of strength zero, and equal ones."""
+    facts = np.where(rng.random(WORLD.shape) < rng.choice([0.05, 0.5]), 1 - WORLD, WORLD)
+    chosen = {"property": int(rng.integers(6)), "thing": int(rng.integers(4))}
+    return {"facts": facts.tolist(), "t": rng.uniform(0, 8)} | chosen
+
+
+def beliefs_shows(facts, t, **chosen):
+    u, s, vt = Task(facts).modes
+    there = s > 1e-9
+    learned = u[:, there] * exact.mode_strength(t, s[there], 1e-6) @ vt[there]
+    return {"strengths": s[there], "beliefs": learned.ravel()}
+
+
 KINDS = ["decoupled", "small random", "orthogonal", "Glorot"]
 
 
@@ -155,6 +173,7 @@ def bench_start(depth, width, kind, u0, seed, open_modes):
 
 
 FIGURES = {
+    "beliefs": (lambda: explore.beliefs(WORLD, *NAMES, ("has bones", "hen")), beliefs_settings, beliefs_shows),
     "bench": (explore.bench, bench_settings, bench_shows),
     "lazyToRich": (lambda: explore.lazy_to_rich(SIGMA, TOWARD), lazy_settings, lazy_shows),
     "signals": (explore.signals, signals_settings, signals_shows),
@@ -318,4 +337,16 @@ def test_a_network_plays_to_its_end_and_a_rate_too_large_is_said_to_be_why_it_di
     assert "Diverged" not in says(page)
     set_to(page, {"depth": 3, "step": 100})
     assert "the rate is above 0.265, the largest at which the strongest mode is stable" in says(page)
+    page.close()
+
+
+def test_a_belief_is_chosen_in_the_table_and_its_fact_is_turned_round(browser, tmp_path):
+    page = open_figure(browser, tmp_path, explore.beliefs(WORLD, *NAMES, ("has bones", "hen")))
+    table = page.get_by_role("group", name="What the network believes").bounding_box()
+    page.mouse.click(table["x"] + 0.9 * table["width"], table["y"] + 0.55 * table["height"])
+    assert "pine swims?" in says(page) and "it is false" in says(page)
+    page.get_by_role("button", name="make “pine swims” true").click()
+    assert "it is true" in says(page)
+    page.get_by_role("button", name="the world as it is").click()
+    assert "it is false" in says(page)
     page.close()

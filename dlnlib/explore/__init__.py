@@ -4,6 +4,7 @@ Each figure is Python that says what it starts from, and JavaScript that draws i
 reader moves something; `figure.js` is what they share. `explore` steps through frames that matplotlib drew in advance.
 """
 
+from dlnlib.explore._beliefs import beliefs
 from dlnlib.explore._bench import bench
 from dlnlib.explore._figure import InteractiveFigure
 from dlnlib.explore._frames import explore, format_value
@@ -14,6 +15,7 @@ from dlnlib.explore._step import large_steps
 
 __all__ = [
     "InteractiveFigure",
+    "beliefs",
     "bench",
     "explore",
     "format_value",

@@ -122,11 +122,12 @@ export function bench(body, _, change) {
 
   /** Begin a run, and draw what the theory says of it. */
   function begin(key) {
-    const { strengths, depth, width, u0, rate } = settings;
+    const { strengths, depth, width, kind, u0, rate } = settings;
     const open = strengths.map((_, i) => channels(strengths, depth, width).includes(i));
     const modes = strengths.map((s, i) => (open[i] ? mode(s, u0, depth) : { strength: () => 0, time: () => 0 }));
     const learned = strengths.map((s, i) => modes[i].time(Math.min(Math.max(u0, 0.99 * s), 1.01 * s)));
-    const duration = Math.min(1.15 * Math.max(...learned, 1), MOST * rate);
+    const patience = kind === "decoupled" ? 1.15 : 2; // other starts are late
+    const duration = Math.min(patience * Math.max(...learned, 1), MOST * rate);
     const theory = (t) => modes.map(({ strength }) => strength(t));
     const theoryOfLoss = (t) => theory(t).reduce((sum, u, i) => sum + (strengths[i] - u) ** 2 / 2, 0);
     const layers = start(settings);
