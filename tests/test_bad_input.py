@@ -514,7 +514,7 @@ TABLE = [
     ),
     row(
         explore.one_time,
-        task=(Task([[2.0, 0.0], [0.0, 1.0]]), TASKS),
+        task=(Task([[2.0, 0.0], [0.0, 1.0]]), [*TASKS, Task(np.eye(2), np.diag([2.0, 1.0]))]),
         pictures=(np.ones((2, 3, 3)), [*MATRIX, np.ones((1, 3, 3)), np.ones((2, 3, 2))]),
         names=(["left", "right"], [*NOT_A_LIST, ["left"], [1, 2]]),
         u0=(1e-3, [*ONE_POSITIVE, 0.5]),

@@ -71,6 +71,8 @@ def one_time(
     named = [name for _, name in each("names", names)]
     for item, name in each("names", names):
         instance(item, name, str)
+    if task.root is not None and task.whitening is None:
+        raise ValueError("task had inputs that are not white; it must be of white ones, such as task.whitened()")
     u, s, _ = task.modes
     if len(pictures) != len(s) or pictures.shape[1] != pictures.shape[2]:
         raise ValueError(f"pictures had shape {pictures.shape}; there must be {len(s)} squares, one for each mode")
