@@ -512,6 +512,15 @@ TABLE = [
         u0=(0.1, [*ONE_POSITIVE, 2]),
         rate=(0.1, [*ONE_POSITIVE, 2]),
     ),
+    row(
+        explore.one_time,
+        task=(Task([[2.0, 0.0], [0.0, 1.0]]), [*TASKS, Task(np.eye(2), np.diag([2.0, 1.0]))]),
+        pictures=(np.ones((2, 3, 3)), [*MATRIX, np.ones((1, 3, 3)), np.ones((2, 3, 2))]),
+        names=(["left", "right"], [*NOT_A_LIST, ["left"], [1, 2]]),
+        u0=(1e-3, [*ONE_POSITIVE, 0.5]),
+        duration=(8.0, ONE_POSITIVE),
+        predict=(True, [1]),
+    ),
     row(explore.signals, gain=(1.0, [*ONE_POSITIVE, 3]), variance=(1.0, [*ONE_POSITIVE, 3]), layers=(3, [*COUNT, 101])),
     row(explore.large_steps, depth=(2, [*COUNT, 21]), u0=(0.1, [*ONE_POSITIVE, 4]), kappa=(0.5, [*ONE_POSITIVE, 5])),
 ]

@@ -124,6 +124,20 @@ def beliefs_shows(facts, t, **chosen):
     return {"strengths": s[there], "beliefs": learned.ravel()}
 
 
+PAIRS = Task(np.diag([2.0, 1.2, 0.7]), trace_yy=7.0)
+PICTURES = np.random.default_rng(3).standard_normal((3, 5, 5))
+
+
+def one_time_settings(rng):
+    return {"t": rng.uniform(0, 12), "mode": int(rng.integers(3)), "hidden": bool(rng.integers(2))}
+
+
+def one_time_shows(t, mode, hidden):
+    u = exact.mode_strength(t, PAIRS.modes.s, 1e-3)
+    half = exact.half_time(PAIRS.modes.s[mode], 1e-3)
+    return {"loss": PAIRS.loss(PAIRS.modes.u * u @ PAIRS.modes.vt), "strengths": u, "half": half}
+
+
 KINDS = ["decoupled", "small random", "orthogonal", "Glorot"]
 
 
@@ -173,6 +187,7 @@ def bench_start(depth, width, kind, u0, seed, open_modes):
 
 
 FIGURES = {
+    "oneTime": (lambda: explore.one_time(PAIRS, PICTURES, list("abc"), 1e-3, 12.0), one_time_settings, one_time_shows),
     "beliefs": (lambda: explore.beliefs(WORLD, *NAMES, ("has bones", "hen")), beliefs_settings, beliefs_shows),
     "bench": (explore.bench, bench_settings, bench_shows),
     "lazyToRich": (lambda: explore.lazy_to_rich(SIGMA, TOWARD), lazy_settings, lazy_shows),
@@ -349,4 +364,16 @@ def test_a_belief_is_chosen_in_the_table_and_its_fact_is_turned_round(browser, t
     assert "it is true" in says(page)
     page.get_by_role("button", name="the world as it is").click()
     assert "it is false" in says(page)
+    page.close()
+
+
+def test_a_reader_marks_the_last_mode_before_it_is_shown(browser, tmp_path):
+    page = open_figure(browser, tmp_path, explore.one_time(PAIRS, PICTURES, list("abc"), 1e-3, 12.0, predict=True))
+    page.get_by_role("slider", name="time").press("ArrowRight")
+    assert "Your mark for mode 3" in says(page) and "4.7" not in page.locator(".live-body").text_content()
+    marked = page.evaluate("document.querySelector('.live').live.settings.t")
+    page.get_by_role("button", name="show the answer").click()
+    assert f"Mode 3, strength 0.700, is half learned at 4.7, your mark {marked:.1f}" in says(page) and marked > 3
+    page.get_by_role("slider", name="mode").press("ArrowLeft")
+    assert "Mode 2, strength 1.200" in says(page)
     page.close()

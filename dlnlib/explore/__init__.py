@@ -9,6 +9,7 @@ from dlnlib.explore._bench import bench
 from dlnlib.explore._figure import InteractiveFigure
 from dlnlib.explore._frames import explore, format_value
 from dlnlib.explore._lazyrich import lazy_to_rich
+from dlnlib.explore._onetime import one_time
 from dlnlib.explore._portrait import phase_portrait
 from dlnlib.explore._signals import signals
 from dlnlib.explore._step import large_steps
@@ -21,6 +22,7 @@ __all__ = [
     "format_value",
     "large_steps",
     "lazy_to_rich",
+    "one_time",
     "phase_portrait",
     "signals",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnlib import exact
-from dlnlib._checks import each, finite, instance, positive
+from dlnlib._checks import each, finite, instance, positive, refuse
 from dlnlib.explore._figure import InteractiveFigure, still
 from dlnlib.figures import DIVERGING, GREEN, VERMILLION
 from dlnlib.task import Task
@@ -73,8 +73,9 @@ def beliefs(
     (1, 1)
     """
     table = finite("facts", facts, ndim=2)
-    if not (np.isin(table, [0, 1]).all() and table.any()):
-        raise ValueError("facts must hold zeros and ones only, and not zeros alone")
+    refuse(~np.isin(table, [0, 1]), "facts", table, "zero or one")
+    if not table.any():
+        raise ValueError("facts were all zero; at least one must be true")
     named = {}
     for axis, (name, given) in enumerate((("properties", properties), ("things", things))):
         named[name] = [text for _, text in each(name, given)]

@@ -201,12 +201,12 @@ export function bench(body, _, change) {
     const [before, from] = [performance.now(), run.step];
     const marked = run.marks.length;
     while (run.step < wanted && !run.diverged) {
-      step(run.layers, settings.strengths, settings.rate);
+      const loss = step(run.layers, settings.strengths, settings.rate);
+      if (!(loss < LOST * Math.max(run.first.loss, 1))) run.diverged = run.step;
       run.step++;
-      run.now = seen(run.layers, settings.strengths);
-      if (!(run.now.loss < LOST * Math.max(run.first.loss, 1))) run.diverged = run.step;
-      else if (run.step % run.every === 0) run.marks.push(run.now);
+      if (run.step % run.every === 0 && !run.diverged) run.marks.push(seen(run.layers, settings.strengths));
     }
+    run.now = seen(run.layers, settings.strengths);
     run.cost = (performance.now() - before) / (run.step - from);
     if (run.marks.length > marked) drawMarks();
   }
