@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
 
 SCREENS = [(page, size, scheme) for page in PAGES for size in ("phone", "desktop") for scheme in ("light", "dark")]
-HEAVIEST = 4e6  # bytes, compressed, of all that a page loads
+HEAVIEST, LONGEST = 2e6, 1.2e6  # bytes of all that a page loads, compressed; and of its HTML
 
 # What axe-core finds in what the theme and other extensions write: the rule, and a mark of the element.
 FAULTS_OF_OTHERS = [
@@ -121,6 +121,7 @@ def test_lettering_is_of_one_size(opened: Page):
 def test_a_page_is_light(opened: Page):
     files = {Path(unquote(urlsplit(url).path)) for url in opened.loaded if url.startswith("file:")}
     assert sum(len(gzip.compress(file.read_bytes(), 6)) for file in files) <= HEAVIEST
+    assert Path(unquote(urlsplit(opened.url).path)).stat().st_size <= LONGEST
 
 
 def test_a_figure_that_moves_replaces_its_picture(opened: Page):

@@ -4,9 +4,8 @@ from itertools import islice
 
 import mpmath as mp
 import numpy as np
-import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dlnlib import exact
@@ -26,8 +25,10 @@ def by_torch(optimizer, s, layers0, steps):
     return np.array(found)
 
 
-@pytest.mark.parametrize("layers0", [[0.3], [0.3, -0.2], [0.0, 0.5], [0.3, 1.1, -0.7, 0.0], [0.9] * 5])
-@pytest.mark.parametrize("decay", [0.0, 0.2])
+@repeatable
+@example([0.0, 0.5], 0.0)
+@example([0.3, 1.1, -0.7, 0.0], 0.2)
+@given(layers0=st.lists(st.floats(-1.1, 1.1), min_size=1, max_size=5), decay=st.just(0.0) | st.floats(0, 0.5))
 def test_stepped_mode_is_gradient_descent(layers0, decay):
     found = np.array(list(islice(exact.stepped_mode(1.3, layers0, 0.2, decay), 40)))
     sgd = by_torch(lambda p: torch.optim.SGD(p, lr=0.2, weight_decay=decay), 1.3, layers0, 39)
@@ -85,8 +86,10 @@ def test_escape_rate_is_where_runs_begin_to_escape():
     assert np.isfinite(below).all() and not np.isfinite(above[rate * s < 1.99]).any()
 
 
-def test_the_border_is_mapped_to_itself_by_tripling_an_angle():
-    s, rate, angle = 0.7, 0.6, np.linspace(0.1, 6, 50)
+@repeatable
+@given(s=st.floats(0.1, 3), h=st.floats(0.01, 1.9))
+def test_the_border_is_mapped_to_itself_by_tripling_an_angle(s, h):
+    rate, angle = h / s, np.linspace(0.1, 6, 50)
     p, n = np.sqrt(4 * (2 + rate * s) / rate) * np.cos(angle), np.sqrt(4 * (2 - rate * s) / rate) * np.sin(angle)
     a, b = (p + n) / 2, (p - n) / 2
     np.testing.assert_allclose(exact.escape_rate(s, a, b), rate, rtol=1e-12)
@@ -94,7 +97,8 @@ def test_the_border_is_mapped_to_itself_by_tripling_an_angle():
     np.testing.assert_allclose(after.sum(-1) / np.sqrt(4 * (2 + rate * s) / rate), -np.cos(3 * angle), atol=1e-12)
 
 
-@pytest.mark.parametrize("h", [0.1, 0.5, 0.8])
+@settings(repeatable, max_examples=3)
+@given(h=st.floats(0.1, 0.8))
 def test_edge_sharpness_to_second_order_at_40_digits(h):
     errors = []
     for mu in (0.04, 0.02):

@@ -55,7 +55,7 @@ def signals_settings(rng):
 
 def signals_shows(gain, q, layers):
     """The weights are drawn once more, from the same numbers; what they do is dlnlib's."""
-    x, weights = drawn(width=32, layers=100)
+    x, weights = drawn(width=24, layers=100)
     x = x * math.sqrt(q / np.mean(x**2))
     path, theory, factors = [q], 0.0, []
     zeta = np.linspace(-9, 9, 4001)
@@ -104,6 +104,38 @@ def lazy_shows(scale, t, **rest):
     flow = exact.balanced_flow(t, SIGMA, w1, w2)
     moved = exact.kernel_distance(flow.ntk, exact.ntk([w1, w2]))
     return {"strengths": Task(SIGMA).modes.strengths(flow.map), "moved": moved}
+
+
+WORLD = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]])
+NAMES = ["lives", "moves", "has bones", "swims", "is green", "flies"], ["robin", "hen", "trout", "pine"]
+
+
+def beliefs_settings(rng):
+    """Facts made true or false at random: so many that some tables have modes of strength zero, and equal ones."""
+    facts = np.where(rng.random(WORLD.shape) < rng.choice([0.05, 0.5]), 1 - WORLD, WORLD)
+    chosen = {"property": int(rng.integers(6)), "thing": int(rng.integers(4))}
+    return {"facts": facts.tolist(), "t": rng.uniform(0, 8)} | chosen
+
+
+def beliefs_shows(facts, t, **chosen):
+    u, s, vt = Task(facts).modes
+    there = s > 1e-9
+    learned = u[:, there] * exact.mode_strength(t, s[there], 1e-6) @ vt[there]
+    return {"strengths": s[there], "beliefs": learned.ravel()}
+
+
+PAIRS = Task(np.diag([2.0, 1.2, 0.7]), trace_yy=7.0)
+PICTURES = np.random.default_rng(3).standard_normal((3, 5, 5))
+
+
+def one_time_settings(rng):
+    return {"t": rng.uniform(0, 12), "mode": int(rng.integers(3)), "hidden": bool(rng.integers(2))}
+
+
+def one_time_shows(t, mode, hidden):
+    u = exact.mode_strength(t, PAIRS.modes.s, 1e-3)
+    half = exact.half_time(PAIRS.modes.s[mode], 1e-3)
+    return {"loss": PAIRS.loss(PAIRS.modes.u * u @ PAIRS.modes.vt), "strengths": u, "half": half}
 
 
 KINDS = ["decoupled", "small random", "orthogonal", "Glorot"]
@@ -155,6 +187,8 @@ def bench_start(depth, width, kind, u0, seed, open_modes):
 
 
 FIGURES = {
+    "oneTime": (lambda: explore.one_time(PAIRS, PICTURES, list("abc"), 1e-3, 12.0), one_time_settings, one_time_shows),
+    "beliefs": (lambda: explore.beliefs(WORLD, *NAMES, ("has bones", "hen")), beliefs_settings, beliefs_shows),
     "bench": (explore.bench, bench_settings, bench_shows),
     "lazyToRich": (lambda: explore.lazy_to_rich(SIGMA, TOWARD), lazy_settings, lazy_shows),
     "signals": (explore.signals, signals_settings, signals_shows),
@@ -318,4 +352,28 @@ def test_a_network_plays_to_its_end_and_a_rate_too_large_is_said_to_be_why_it_di
     assert "Diverged" not in says(page)
     set_to(page, {"depth": 3, "step": 100})
     assert "the rate is above 0.265, the largest at which the strongest mode is stable" in says(page)
+    page.close()
+
+
+def test_a_belief_is_chosen_in_the_table_and_its_fact_is_turned_round(browser, tmp_path):
+    page = open_figure(browser, tmp_path, explore.beliefs(WORLD, *NAMES, ("has bones", "hen")))
+    table = page.get_by_role("group", name="What the network believes").bounding_box()
+    page.mouse.click(table["x"] + 0.9 * table["width"], table["y"] + 0.55 * table["height"])
+    assert "pine swims?" in says(page) and "it is false" in says(page)
+    page.get_by_role("button", name="make “pine swims” true").click()
+    assert "it is true" in says(page)
+    page.get_by_role("button", name="the world as it is").click()
+    assert "it is false" in says(page)
+    page.close()
+
+
+def test_a_reader_marks_the_last_mode_before_it_is_shown(browser, tmp_path):
+    page = open_figure(browser, tmp_path, explore.one_time(PAIRS, PICTURES, list("abc"), 1e-3, 12.0, predict=True))
+    page.get_by_role("slider", name="time").press("ArrowRight")
+    assert "Your mark for mode 3" in says(page) and "4.7" not in page.locator(".live-body").text_content()
+    marked = page.evaluate("document.querySelector('.live').live.settings.t")
+    page.get_by_role("button", name="show the answer").click()
+    assert f"Mode 3, strength 0.700, is half learned at 4.7, your mark {marked:.1f}" in says(page) and marked > 3
+    page.get_by_role("slider", name="mode").press("ArrowLeft")
+    assert "Mode 2, strength 1.200" in says(page)
     page.close()

@@ -235,7 +235,8 @@ def cut_into_panels(app: Sphinx, doctree: nodes.document) -> None:
             if len(widths) > 1:
                 scale = picture.width / sum(widths)
                 part = file.with_name(f"{file.stem}_{i}.png")
-                picture.crop((round(left * scale), 0, round(at * scale), picture.height)).save(part, pnginfo=lettering)
+                cut = picture.crop((round(left * scale), 0, round(at * scale), picture.height)).convert("RGB")
+                cut.save(part, pnginfo=lettering, optimize=True)
                 panel["uri"] = f"{image['uri'].removesuffix('.png')}_{i}.png"
                 panel["alt"] = image.get("alt", "") if i == 0 else ""  # it speaks of all
             panels.append(panel)

@@ -122,11 +122,12 @@ export function bench(body, _, change) {
 
   /** Begin a run, and draw what the theory says of it. */
   function begin(key) {
-    const { strengths, depth, width, u0, rate } = settings;
+    const { strengths, depth, width, kind, u0, rate } = settings;
     const open = strengths.map((_, i) => channels(strengths, depth, width).includes(i));
     const modes = strengths.map((s, i) => (open[i] ? mode(s, u0, depth) : { strength: () => 0, time: () => 0 }));
     const learned = strengths.map((s, i) => modes[i].time(Math.min(Math.max(u0, 0.99 * s), 1.01 * s)));
-    const duration = Math.min(1.15 * Math.max(...learned, 1), MOST * rate);
+    const patience = kind === "decoupled" ? 1.15 : 2; // other starts are late
+    const duration = Math.min(patience * Math.max(...learned, 1), MOST * rate);
     const theory = (t) => modes.map(({ strength }) => strength(t));
     const theoryOfLoss = (t) => theory(t).reduce((sum, u, i) => sum + (strengths[i] - u) ** 2 / 2, 0);
     const layers = start(settings);
@@ -200,12 +201,12 @@ export function bench(body, _, change) {
     const [before, from] = [performance.now(), run.step];
     const marked = run.marks.length;
     while (run.step < wanted && !run.diverged) {
-      step(run.layers, settings.strengths, settings.rate);
+      const loss = step(run.layers, settings.strengths, settings.rate);
+      if (!(loss < LOST * Math.max(run.first.loss, 1))) run.diverged = run.step;
       run.step++;
-      run.now = seen(run.layers, settings.strengths);
-      if (!(run.now.loss < LOST * Math.max(run.first.loss, 1))) run.diverged = run.step;
-      else if (run.step % run.every === 0) run.marks.push(run.now);
+      if (run.step % run.every === 0 && !run.diverged) run.marks.push(seen(run.layers, settings.strengths));
     }
+    run.now = seen(run.layers, settings.strengths);
     run.cost = (performance.now() - before) / (run.step - from);
     if (run.marks.length > marked) drawMarks();
   }

@@ -23,7 +23,7 @@ export function path(a0, depth, kappa, n) {
 export function fate(a0, depth, kappa, steps = 2000) {
   let a = a0;
   for (let n = 0; n < steps && Math.abs(a) < AWAY; n++) a = step(a, depth, kappa);
-  const visited = path(a, depth, kappa, 4 * LONGEST);
+  const visited = path(a, depth, kappa, 2 * LONGEST);
   if (Math.abs(visited.at(-1)) >= AWAY) return [];
   const period = visited.findIndex((value, n) => n > 0 && n <= LONGEST && Math.abs(value - visited[0]) < 1e-6);
   return period > 0 ? visited.slice(0, period) : visited;

@@ -27,6 +27,9 @@ export function unbalancedTime(u, s, a0, b0) {
   return Math.log1p((2 * r * covered) / (left * (start + (c / top) * c))) / r;
 }
 
+/** The fraction of a mode of two layers that is learned at time t: u / s of `dlnlib.exact.mode_strength`. */
+export const learned = (t, s, u0) => 1 / (1 + (s / u0 - 1) * Math.exp(-2 * s * t));
+
 const PANEL = 0.5; // of ln(u / |s - u|): within it a mode's pace hardly changes
 const PANELS = 100;
 

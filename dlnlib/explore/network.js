@@ -81,12 +81,13 @@ export function seen(layers, strengths) {
 
 /**
  * One step of `dlnlib.descent.gradient_descent`, in place: with the error E = diag(s) - W_D ... W_1,
- * W_l <- W_l + rate (W_D ... W_{l+1})^T E (W_{l-1} ... W_1)^T.
+ * W_l <- W_l + rate (W_D ... W_{l+1})^T E (W_{l-1} ... W_1)^T. Returns the loss before it.
  */
 export function step(layers, strengths, rate) {
   const n = strengths.length;
   const all = products(layers, n);
   let downhill = all.at(-1).w.map((u, k) => (k % (n + 1) === 0 ? strengths[k / (n + 1)] : 0) - u);
+  const loss = downhill.reduce((sum, entry) => sum + entry ** 2 / 2, 0);
   for (let l = layers.length - 1; l >= 0; l--) {
     const { rows, columns, w } = layers[l];
     const [before, below] = [all[l].w, new Float64Array(columns * n)];
@@ -103,6 +104,7 @@ export function step(layers, strengths, rate) {
     }
     downhill = below;
   }
+  return loss;
 }
 
 /** The rate above which a mode of strength s cannot settle: `dlnlib.stability.largest_stable_rate`. */

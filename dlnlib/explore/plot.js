@@ -86,6 +86,17 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
         .style("opacity", opacity);
     },
 
+    /** What lies between two lines through points [x, y]. */
+    area(name, above, below, { color, opacity = 1 } = {}) {
+      const outline = line()
+        .x((point) => x(point[0]))
+        .y((point) => y(point[1]));
+      part(name, ground, "path")
+        .attr("d", outline([...above, ...below.toReversed()]))
+        .style("fill", paint(color))
+        .style("opacity", opacity);
+    },
+
     /** Lines from one side of the panel to the other, at one x or at one y. */
     vertical(name, px, style) {
       panel.line(
@@ -132,13 +143,14 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
     cells(name, rows, scale) {
       const entries = rows.flatMap((row, i) => row.map((value, j) => [j, i, value]));
       part(name, ground, "g")
+        .attr("shape-rendering", "crispEdges")
         .selectAll("rect")
         .data(entries)
         .join("rect")
         .attr("x", ([j]) => x(j - 0.5))
         .attr("y", ([, i]) => Math.min(y(i - 0.5), y(i + 0.5)))
-        .attr("width", x(1) - x(0) + 0.5)
-        .attr("height", Math.abs(y(1) - y(0)) + 0.5)
+        .attr("width", x(1) - x(0))
+        .attr("height", Math.abs(y(1) - y(0)))
         .style("fill", ([, , value]) => paint(value > 0 ? "vermillion" : "blue"))
         .style("opacity", ([, , value]) => Math.min(Math.abs(value) / scale, 1).toFixed(3));
     },

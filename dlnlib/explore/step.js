@@ -13,7 +13,7 @@ export function largeSteps(body, _, change) {
   const controls = add(body, "div", { className: "live-controls" });
   const words = add(body, "p", { className: "live-says" });
   words.setAttribute("aria-live", "polite");
-  const size = { width: 262, height: 250 };
+  const size = { width: 236, height: 236 };
   const stairs = plot(panels, {
     ...size,
     x: scaleLinear([-1.7, 1.7], [0, 1]),
@@ -127,7 +127,9 @@ export function largeSteps(body, _, change) {
     const key = `${depth} ${u0}`;
     if (drawn !== key) {
       drawn = key;
-      const points = grid(SMALLEST, LARGEST, 220).flatMap((at) => fate(a0, depth, at).map((a) => [at, a ** depth]));
+      const points = grid(SMALLEST, LARGEST, 160).flatMap((at) =>
+        fate(a0, depth, at, 600).map((a) => [at, a ** depth]),
+      );
       tree.dots("tree", points, { color: "blue" });
     }
     const ends = fate(a0, depth, kappa);

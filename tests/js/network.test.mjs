@@ -12,7 +12,7 @@ test("a step goes down the gradient of the loss", () => {
     const layers = start({ ...task, kind });
     const [rate, h] = [0.1, 1e-6];
     const after = copy(layers);
-    step(after, task.strengths, rate);
+    close(step(after, task.strengths, rate), seen(layers, task.strengths).loss, 1e-12);
     layers.forEach((layer, l) => {
       for (const k of [0, 3, layer.w.length - 1]) {
         const [up, down] = [h, -h].map((change) => {
