@@ -80,8 +80,8 @@ def stamp(path: Path) -> str:
     imported = [Path(module.__file__) for module in finder.modules.values() if module.__file__]
     files = [*imported, *(ROOT / "dlnlib/data").iterdir(), *ROOT.glob("*.txt")]
     alive = (ROOT / "dlnlib/explore/bundle/widget.js").is_file()  # without npm, figures are only pictures
-    parts = [repr(cells), repr(alive), *(f"{file.relative_to(ROOT)} {file.read_bytes().hex()}" for file in sorted(files))]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    content = [f"{file.relative_to(ROOT)} {file.read_bytes().hex()}" for file in sorted(files)]
+    return hashlib.sha256("\n".join([repr(cells), repr(alive), *content]).encode()).hexdigest()
 
 
 def _write(notebook: NotebookNode, path: Path) -> None:

@@ -38,7 +38,7 @@ function windowOf(element) {
 
 // What is seen of a page: words (those of a preformatted line one by one, for the spaces at its end may hang over the
 // edge), glyphs and rules of formulas, pictures; with the box of each.
-const MARKS = "img, svg, canvas, mjx-c, mjx-line"; // a glyph counts by its element: its text is as high as a line
+const MARKS = "img, svg:not(svg svg), canvas, mjx-c, mjx-line"; // a glyph counts by its element: its text is as high as a line
 const UNSEEN = "script, style, mjx-assistive-mml, .headerlink, .copybtn, [hidden]";
 function* pieces() {
   const all = document.createTreeWalker(
@@ -80,8 +80,11 @@ function cut() {
     for (let around = element.matches(MARKS) ? element.parentElement : element; around; around = around.parentElement) {
       const seen = windowOf(around);
       if (!seen) continue;
-      const beside = box.left < seen.left - 1 || box.right > seen.right + 1;
-      const slack = 0.2 * box.height; // the box of a line of text is higher than its letters
+      // The box of a line of text is higher than its letters; in a drawing it may stand upright.
+      const drawn = element.matches("text, tspan"),
+        slack = 0.2 * (drawn ? Math.min(box.width, box.height) : box.height);
+      const aside = drawn ? slack : 1;
+      const beside = box.left < seen.left - aside || box.right > seen.right + aside;
       const above = around !== root && (box.top < seen.top - slack || box.bottom > seen.bottom + slack);
       if ((beside && !(seen.scrolls.x && mayScroll)) || (above && !(seen.scrolls.y && mayScroll))) {
         found.add(`${beside ? "cut" : "cut in height"}: ${where(element)}`);

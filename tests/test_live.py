@@ -4,6 +4,7 @@ A new instrument needs an entry in `FIGURES`, and that is all: its figure, setti
 """
 
 import functools
+import itertools
 import json
 import math
 from pathlib import Path
@@ -105,7 +106,90 @@ def lazy_shows(scale, t, **rest):
     return {"strengths": Task(SIGMA).modes.strengths(flow.map), "moved": moved}
 
 
+WORLD = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]])
+NAMES = ["lives", "moves", "has bones", "swims", "is green", "flies"], ["robin", "hen", "trout", "pine"]
+
+
+def beliefs_settings(rng):
+    """Facts made true or false at random: so many that some tables have modes of strength zero, and equal ones."""
+    facts = np.where(rng.random(WORLD.shape) < rng.choice([0.05, 0.5]), 1 - WORLD, WORLD)
+    chosen = {"property": int(rng.integers(6)), "thing": int(rng.integers(4))}
+    return {"facts": facts.tolist(), "t": rng.uniform(0, 8)} | chosen
+
+
+def beliefs_shows(facts, t, **chosen):
+    u, s, vt = Task(facts).modes
+    there = s > 1e-9
+    learned = u[:, there] * exact.mode_strength(t, s[there], 1e-6) @ vt[there]
+    return {"strengths": s[there], "beliefs": learned.ravel()}
+
+
+PAIRS = Task(np.diag([2.0, 1.2, 0.7]), trace_yy=7.0)
+PICTURES = np.random.default_rng(3).standard_normal((3, 5, 5))
+
+
+def one_time_settings(rng):
+    return {"t": rng.uniform(0, 12), "mode": int(rng.integers(3)), "hidden": bool(rng.integers(2))}
+
+
+def one_time_shows(t, mode, hidden):
+    u = exact.mode_strength(t, PAIRS.modes.s, 1e-3)
+    half = exact.half_time(PAIRS.modes.s[mode], 1e-3)
+    return {"loss": PAIRS.loss(PAIRS.modes.u * u @ PAIRS.modes.vt), "strengths": u, "half": half}
+
+
+KINDS = ["decoupled", "small random", "orthogonal", "Glorot"]
+
+
+def bench_settings(rng):
+    """Forty steps at most: far from a minimum the steps of deep networks multiply a rounding."""
+    strengths = np.where(rng.random(8) < 0.3, 0, rng.uniform(0.1, 3, 8)).tolist()
+    built = {"strengths": strengths, "depth": int(rng.integers(1, 21)), "width": int(rng.integers(1, 33))}
+    rate = rng.uniform(0.02, 0.3) * stability.largest_stable_rate(max(strengths), built["depth"])
+    start = {"kind": str(rng.choice(KINDS)), "u0": 10 ** rng.uniform(-4, 0), "seed": int(rng.integers(100))}
+    return built | start | {"rate": rate, "step": int(rng.integers(1, 41))}
+
+
+def bench_shows(strengths, depth, width, kind, u0, seed, rate, step):
+    """The start is drawn once more, from the same numbers; what becomes of it is dlnlib's."""
+    s = np.array(strengths)
+    room = 8 if depth == 1 else width
+    open_modes = [i for i in np.argsort(-s, kind="stable") if s[i] > 0][:room]
+    theory = np.zeros(8)
+    theory[open_modes] = exact.mode_strength(step * rate, s[open_modes], u0, depth)
+    task = Task(np.diag(s), trace_yy=s @ s)
+    weights = bench_start(depth, width, kind, u0, seed, open_modes)
+    run = descent.gradient_descent(task, weights, rate, step, record_every=step)
+    product = functools.reduce(lambda below, w: w @ below, run.weights)
+    return {"map": product.ravel(), "loss": run.loss[-1], "theory": theory}
+
+
+def bench_start(depth, width, kind, u0, seed, open_modes):
+    normal, widths, gain = normals(seed), [8, *[width] * (depth - 1), 8], u0 ** (1 / depth)
+
+    def gaussian(n, m):
+        return np.array([[next(normal) for _ in range(m)] for _ in range(n)])
+
+    def frame(n, m):
+        q, r = np.linalg.qr(gaussian(max(n, m), max(n, m)).T)
+        return (q * np.sign(np.diagonal(r)))[:n, :m]
+
+    shapes = list(zip(widths[1:], widths[:-1], strict=True))
+    if kind == "orthogonal":
+        return [gain * frame(n, m) for n, m in shapes]
+    if kind == "Glorot":
+        return [gain * np.sqrt(2 / (n + m)) * gaussian(n, m) for n, m in shapes]
+    if kind == "small random":
+        return [(2 * u0) ** (1 / depth) / np.sqrt(width) * gaussian(n, m) for n, m in shapes]
+    axes = np.eye(8)[:, open_modes]
+    frames = [axes, *(frame(width, len(open_modes)) for _ in range(depth - 1)), axes]
+    return [gain * after @ before.T for before, after in itertools.pairwise(frames)]
+
+
 FIGURES = {
+    "oneTime": (lambda: explore.one_time(PAIRS, PICTURES, list("abc"), 1e-3, 12.0), one_time_settings, one_time_shows),
+    "beliefs": (lambda: explore.beliefs(WORLD, *NAMES, ("has bones", "hen")), beliefs_settings, beliefs_shows),
+    "bench": (explore.bench, bench_settings, bench_shows),
     "lazyToRich": (lambda: explore.lazy_to_rich(SIGMA, TOWARD), lazy_settings, lazy_shows),
     "signals": (explore.signals, signals_settings, signals_shows),
     "largeSteps": (explore.large_steps, steps_settings, steps_shows),
@@ -170,7 +254,7 @@ def test_a_browser_computes_what_dlnlib_does(browser, tmp_path, kind):
 
 
 def test_each_control_changes_what_is_said_by_mouse_and_keys(browser, tmp_path, kind):
-    page = open_figure(browser, tmp_path, FIGURES[kind][0](), viewport={"width": 1000, "height": 900})
+    page = open_figure(browser, tmp_path, FIGURES[kind][0](), viewport={"width": 1000, "height": 1300})
     rng = np.random.default_rng(1)
     for control in page.locator("input[type=range], [role=slider]").all():
         before = says(page)
@@ -207,7 +291,7 @@ def middle_of(element):
 
 
 def test_each_control_changes_what_is_said_by_finger_on_a_phone(browser, tmp_path, kind):
-    options = {"viewport": {"width": 390, "height": 1500}, "has_touch": True}
+    options = {"viewport": {"width": 390, "height": 2000}, "has_touch": True}
     page = open_figure(browser, tmp_path, FIGURES[kind][0](), **options)
     finger = page.context.new_cdp_session(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -256,4 +340,40 @@ def test_a_reader_marks_a_time_before_the_answer_is_shown(browser, tmp_path):
     page.get_by_role("button", name="show the answer").click()
     assert "learned after 4.95 τ" in says(page) and f"At t = {marked:.2f}" in says(page) and marked > 3
     assert not page.get_by_role("button", name="show the answer").is_visible()
+    page.close()
+
+
+def test_a_network_plays_to_its_end_and_a_rate_too_large_is_said_to_be_why_it_diverges(browser, tmp_path):
+    page = open_figure(browser, tmp_path, explore.bench([2.0], rate=0.2))
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("document.querySelector('.live').live.shown.loss < 0.01")
+    page.get_by_role("button", name="Play").wait_for()  # it has stopped by itself
+    set_to(page, {"depth": 1, "rate": 1.0, "strengths": [2.0] + [0.0] * 7, "step": 100})
+    assert "Diverged" not in says(page)
+    set_to(page, {"depth": 3, "step": 100})
+    assert "the rate is above 0.265, the largest at which the strongest mode is stable" in says(page)
+    page.close()
+
+
+def test_a_belief_is_chosen_in_the_table_and_its_fact_is_turned_round(browser, tmp_path):
+    page = open_figure(browser, tmp_path, explore.beliefs(WORLD, *NAMES, ("has bones", "hen")))
+    table = page.get_by_role("group", name="What the network believes").bounding_box()
+    page.mouse.click(table["x"] + 0.9 * table["width"], table["y"] + 0.55 * table["height"])
+    assert "pine swims?" in says(page) and "it is false" in says(page)
+    page.get_by_role("button", name="make “pine swims” true").click()
+    assert "it is true" in says(page)
+    page.get_by_role("button", name="the world as it is").click()
+    assert "it is false" in says(page)
+    page.close()
+
+
+def test_a_reader_marks_the_last_mode_before_it_is_shown(browser, tmp_path):
+    page = open_figure(browser, tmp_path, explore.one_time(PAIRS, PICTURES, list("abc"), 1e-3, 12.0, predict=True))
+    page.get_by_role("slider", name="time").press("ArrowRight")
+    assert "Your mark for mode 3" in says(page) and "4.7" not in page.locator(".live-body").text_content()
+    marked = page.evaluate("document.querySelector('.live').live.settings.t")
+    page.get_by_role("button", name="show the answer").click()
+    assert f"Mode 3, strength 0.700, is half learned at 4.7, your mark {marked:.1f}" in says(page) and marked > 3
+    page.get_by_role("slider", name="mode").press("ArrowLeft")
+    assert "Mode 2, strength 1.200" in says(page)
     page.close()

@@ -122,7 +122,8 @@ def plateau_growth(
         total, product = (1 + rate * s) * (1 + beta), (1 + rate * s) * beta
     z = (total + np.sqrt(total**2 - 4 * product)) / 2
     z2 = product / z
-    return unwrap(((z - beta) * z**n - (z2 - beta) * z2**n) / (z - z2))
+    with np.errstate(over="ignore"):
+        return unwrap(((z - beta) * z**n - (z2 - beta) * z2**n) / (z - z2))
 
 
 def two_cycle(s: ArrayLike, rate: ArrayLike) -> tuple[Array | float, Array | float]:
@@ -237,7 +238,8 @@ def edge_sharpness(sharpness: ArrayLike, s: ArrayLike, rate: ArrayLike) -> Array
 
     References
     ----------
-    The slow motion is that of Damian, Nichani & Lee (2023) and Kreisler et al. (2023); the end derived in the chapter.
+    Damian, Nichani & Lee (2023) and Kreisler et al. (2023) for the slow motion; its end is derived in the chapter
+    "Large steps". Gan (2026) has the sharpness at the end for any loss of a product.
 
     Examples
     --------

@@ -1,11 +1,15 @@
 // What all live figures share: a model with data and settings, and a function that draws what the settings say.
+
+import { beliefs } from "./beliefs.js";
+import { bench } from "./bench.js";
 import { frames } from "./frames.js";
 import { lazyToRich } from "./lazyrich.js";
+import { oneTime } from "./onetime.js";
 import { portrait } from "./portrait.js";
 import { signals } from "./signals.js";
 import { largeSteps } from "./step.js";
 
-const KINDS = { frames, largeSteps, lazyToRich, portrait, signals };
+const KINDS = { beliefs, bench, frames, largeSteps, lazyToRich, oneTime, portrait, signals };
 
 /**
  * Draw a figure in `el`, and again whenever its settings change: by the reader, or by Python.

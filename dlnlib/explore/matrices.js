@@ -90,8 +90,7 @@ export function logSingularValues(factors) {
         const product = dot(rows[i], rows[j]);
         if (Math.abs(product) <= 1e-13 * Math.sqrt(squares[i]) * Math.sqrt(squares[j])) continue;
         turned = true;
-        const zeta = (squares[j] - squares[i]) / (2 * product);
-        const t = (Math.sign(zeta) || 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
+        const t = tangent(squares[i], squares[j], product);
         turn(rows[i], rows[j], t);
         squares[i] -= t * product;
         squares[j] += t * product;
@@ -99,6 +98,41 @@ export function logSingularValues(factors) {
     }
   }
   return squares.map((square) => Math.log(square) / 2).sort((x, y) => y - x);
+}
+
+/**
+ * The modes { s, u, v } of a matrix, strongest first, so that it is the sum of s u v^T: one-sided Jacobi on its columns,
+ * each with its row of V below it. What is left of a column that others span is rounding, at right angles to nothing.
+ */
+export function modesOf(columns) {
+  const rows = columns[0].length;
+  const pairs = columns.map((column, i) => Float64Array.from([...column, ...columns.map((_, j) => (i === j ? 1 : 0))]));
+  const above = (pair) => pair.subarray(0, rows);
+  const rounding = 1e-13 * Math.hypot(...pairs.map((pair) => Math.hypot(...above(pair))));
+  for (let turned = true; turned; ) {
+    turned = false;
+    for (let i = 0; i < pairs.length; i++) {
+      for (let j = i + 1; j < pairs.length; j++) {
+        const [x, y] = [above(pairs[i]), above(pairs[j])];
+        const [xx, yy, xy] = [dot(x, x), dot(y, y), dot(x, y)];
+        if (Math.min(xx, yy) < rounding ** 2 || Math.abs(xy) <= 1e-14 * Math.sqrt(xx * yy)) continue;
+        turned = true;
+        turn(pairs[i], pairs[j], tangent(xx, yy, xy));
+      }
+    }
+  }
+  return pairs
+    .map((pair) => {
+      const s = Math.hypot(...above(pair));
+      return { s, u: above(pair).map((entry) => entry / s), v: pair.subarray(rows) };
+    })
+    .sort((x, y) => y.s - x.s);
+}
+
+/** Of the angle by which two vectors are turned until they are at right angles, from their products. */
+function tangent(xx, yy, xy) {
+  const zeta = (yy - xx) / (2 * xy);
+  return (Math.sign(zeta) || 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
 }
 
 /** Turn two vectors into each other by the angle whose tangent is t. */

@@ -86,6 +86,17 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
         .style("opacity", opacity);
     },
 
+    /** What lies between two lines through points [x, y]. */
+    area(name, above, below, { color, opacity = 1 } = {}) {
+      const outline = line()
+        .x((point) => x(point[0]))
+        .y((point) => y(point[1]));
+      part(name, ground, "path")
+        .attr("d", outline([...above, ...below.toReversed()]))
+        .style("fill", paint(color))
+        .style("opacity", opacity);
+    },
+
     /** Lines from one side of the panel to the other, at one x or at one y. */
     vertical(name, px, style) {
       panel.line(
@@ -123,6 +134,25 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
         .attr("stroke-linecap", "round")
         .style("stroke", paint(color))
         .style("stroke-width", 2 * radius);
+    },
+
+    /**
+     * A matrix as cells, that of row i and column j at x = j, y = i: vermillion where positive, blue where negative,
+     * in full colour at `scale`.
+     */
+    cells(name, rows, scale) {
+      const entries = rows.flatMap((row, i) => row.map((value, j) => [j, i, value]));
+      part(name, ground, "g")
+        .attr("shape-rendering", "crispEdges")
+        .selectAll("rect")
+        .data(entries)
+        .join("rect")
+        .attr("x", ([j]) => x(j - 0.5))
+        .attr("y", ([, i]) => Math.min(y(i - 0.5), y(i + 0.5)))
+        .attr("width", x(1) - x(0))
+        .attr("height", Math.abs(y(1) - y(0)))
+        .style("fill", ([, , value]) => paint(value > 0 ? "vermillion" : "blue"))
+        .style("opacity", ([, , value]) => Math.min(Math.abs(value) / scale, 1).toFixed(3));
     },
 
     words(name, point, text, { color, anchor = "start", dx = 0, dy = 0 } = {}) {
@@ -179,6 +209,11 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
     /** Where the reader presses on the panel itself, `pressed([x, y])` is told. */
     press(pressed) {
       sheet.style("cursor", "crosshair").on("click", (event) => pressed(back(pointer(event, frame.node()))));
+    },
+
+    /** Where the reader's pointer is on the panel, `moved([x, y])` is told. */
+    hover(moved) {
+      sheet.on("pointermove", (event) => moved(back(pointer(event, frame.node()))));
     },
 
     /** Under the pointer `read(x)` gives values to show: a list of [y, text, color]. */
