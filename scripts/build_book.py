@@ -53,7 +53,7 @@ def discard_stale() -> None:
     """Remove what an earlier build left if it did not finish or was made by other code."""
     core = [path for path in (ROOT / "dlnlib").rglob("*") if path.is_file() and path.suffix != ".pyc"]
     core += ROOT.glob("*.txt")
-    house = [*ROOT.glob("_*.yml"), *(ROOT / "web").glob("*.*"), *(ROOT / "web/static").rglob("*.*")]
+    house = [*ROOT.glob("_*.yml"), *(ROOT / "web").glob("*.*"), *(ROOT / "web/static").iterdir()]
     house += [*(ROOT / "makers").glob("*.py"), *(ROOT / "benchmarks").glob("*.json")]
     core_changed = _stamp_differs(BUILD / "core.sha256", core)
     house_changed = _stamp_differs(BUILD / "house.sha256", house)
