@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,8 @@ def test_the_stored_results_meet_their_targets():
     flow = stored["matrix_flow"]
     assert flow["times faster than solve_ivp"] >= 5 and flow["times faster than the formula by hand"] >= 1 / 3
     assert flow["seconds on MNIST"] < 0.5 and flow["megabytes on MNIST"] < 20
+    for page in stored["pages"]:
+        assert page["megabytes of HTML"] <= 1.2 and page["megabytes in all, compressed"] <= 2, page["page"]
+        assert page["seconds until awake"] <= 2 and page["the same, slower"] <= 6, page["page"]
+        assert page["seconds of the longest freeze"] <= 0.3, page["page"]
+    assert statistics.median(page["milliseconds of a drag"] for page in stored["pages"]) <= 17
