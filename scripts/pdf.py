@@ -46,6 +46,10 @@ def main() -> int:
         page.set_default_timeout(600_000)
         page.goto(f"{PAGE.as_uri()}?solutions={SOLUTIONS}", wait_until="load")
         settle(page)
+        # Within the document, whatever question mark its address ends with.
+        page.evaluate(f"""for (const link of document.querySelectorAll("a[href^='{PAGE.name}#']")) {{
+            link.setAttribute("href", link.hash);
+        }}""")
         page.pdf(
             path=PDF,
             format="A4",
