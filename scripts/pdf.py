@@ -49,6 +49,10 @@ def main() -> int:
         # Within the document, whatever question mark its address ends with.
         page.evaluate(f"""for (const link of document.querySelectorAll("a[href^='{PAGE.name}#']")) {{
             link.setAttribute("href", link.hash);
+        }}
+        // Chapters number what cites and what notes alike; nothing leads there, but the bibliography has such numbers, too.
+        for (const cites of document.querySelectorAll(".bibtex-citation[id], .margin-toggle [id]")) {{
+            cites.removeAttribute("id");
         }}""")
         page.pdf(
             path=PDF,
