@@ -50,7 +50,7 @@ def main() -> int:
         page.evaluate(f"""for (const link of document.querySelectorAll("a[href^='{PAGE.name}#']")) {{
             link.setAttribute("href", link.hash);
         }}
-        // Chapters number what cites and what notes alike; nothing leads there, but the bibliography has such numbers, too.
+        // Chapters number what cites, and notes, alike; nothing leads there, but the bibliography has such numbers.
         for (const cites of document.querySelectorAll(".bibtex-citation[id], .margin-toggle [id]")) {{
             cites.removeAttribute("id");
         }}""")
