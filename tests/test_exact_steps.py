@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dlnlib import exact
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=25)
+LAYER = st.floats(-1.1, 1.1).filter(lambda a: a == 0 or abs(a) > 1e-50)  # torch divides their product by each
 
 
 def by_torch(optimizer, s, layers0, steps):
@@ -28,7 +29,7 @@ def by_torch(optimizer, s, layers0, steps):
 @repeatable
 @example([0.0, 0.5], 0.0)
 @example([0.3, 1.1, -0.7, 0.0], 0.2)
-@given(layers0=st.lists(st.floats(-1.1, 1.1), min_size=1, max_size=5), decay=st.just(0.0) | st.floats(0, 0.5))
+@given(layers0=st.lists(LAYER, min_size=1, max_size=5), decay=st.just(0.0) | st.floats(0, 0.5))
 def test_stepped_mode_is_gradient_descent(layers0, decay):
     found = np.array(list(islice(exact.stepped_mode(1.3, layers0, 0.2, decay), 40)))
     sgd = by_torch(lambda p: torch.optim.SGD(p, lr=0.2, weight_decay=decay), 1.3, layers0, 39)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,17 +60,17 @@ def stepped_mode(s: ArrayLike, layers0: ArrayLike, rate: ArrayLike, decay: Array
     if layers.ndim == 0 or layers.shape[-1] == 0:
         raise ValueError(f"layers0 had shape {layers.shape}; its last axis must hold at least one layer")
     broadcasting(s=s, rate=rate, decay=decay, layers0=layers[..., 0])
-    each = range(layers.shape[-1])
 
-    def steps(a: Array) -> Iterator[Array]:
+    def steps(a: list[Array]) -> Iterator[Array]:
         while True:
-            yield a
+            yield np.stack(np.broadcast_arrays(*a), axis=-1)
             with np.errstate(over="ignore", invalid="ignore"):
-                others = np.stack([np.prod(np.delete(a, i, axis=-1), axis=-1) for i in each], axis=-1)
-                missing = np.asarray(s - a.prod(axis=-1))[..., None]
-                a = a + rate[..., None] * (missing * others - decay[..., None] * a)
+                before = [1.0, *accumulate(a[:-1], np.multiply)]
+                after = [1.0, *accumulate(a[:0:-1], np.multiply)][::-1]
+                missing = s - before[-1] * a[-1]
+                a = [x + rate * (missing * (b * c) - decay * x) for x, b, c in zip(a, before, after, strict=True)]
 
-    return steps(layers)
+    return steps(list(np.moveaxis(layers, -1, 0)))
 
 
 def plateau_growth(
