@@ -94,6 +94,14 @@ def positive_definite(name: str, value: ArrayLike) -> Array:
     return matrix
 
 
+def between(name: str, value: ArrayLike, low: float, high: float) -> float:
+    """Return `value` as a float; refuse anything but a single number from `low` to `high`."""
+    number = float(finite(name, value, ndim=0))
+    if not low <= number <= high:
+        raise ValueError(f"{name} was {number:g}; it must be from {low:g} to {high:g}")
+    return number
+
+
 def positive_int(name: str, value: int) -> int:
     """Return `value` as an int; refuse anything but a whole number of at least one."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:

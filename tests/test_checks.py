@@ -42,6 +42,7 @@ REFUSED = {
     "table": (lambda bad: _checks.table("it", bad), [*NO_NUMBERS[:-2], 1.0, [], ONE, TWO[None], TWO[:0], TWO[:, :0]]),
     "positive": (lambda bad: _checks.positive("it", bad), [*ANY_RANK, 0, -1, -0.0, [1.0, 0.0], [1.0, -1e-300]]),
     "one positive number": (lambda bad: _checks.positive("it", bad, ndim=0), [0, [], [1.0], TWO]),
+    "between": (lambda bad: _checks.between("it", bad, 1, 2), [*NO_NUMBERS, math.nan, math.inf, 0.9, 2.1, [1.5], []]),
     "positive_int": (lambda bad: _checks.positive_int("it", bad), NO_COUNTS),
     "each": (lambda bad: _checks.each("it", bad), [None, 5, 1.5, object(), print]),
     "instance": (lambda bad: _checks.instance("it", bad, str), [None, 5, b"text", str, ["text"]]),

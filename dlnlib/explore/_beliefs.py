@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnlib import exact
-from dlnlib._checks import each, finite, instance, positive, refuse
+from dlnlib._checks import between, each, finite, instance, positive, refuse
 from dlnlib.explore._figure import InteractiveFigure, still
 from dlnlib.figures import DIVERGING, GREEN, VERMILLION
 from dlnlib.task import Task
@@ -88,9 +88,7 @@ def beliefs(
     except (ValueError, TypeError, IndexError, KeyError):
         raise ValueError(f"chosen was {chosen!r}; it must be one of the properties and one of the things") from None
     u0, duration = float(positive("u0", u0, ndim=0)), float(positive("duration", duration, ndim=0))
-    t = float(finite("t", t, ndim=0))
-    if not 0 <= t <= duration:
-        raise ValueError(f"t was {t:g}; it must be from 0 to {duration:g}")
+    t = between("t", t, 0, duration)
 
     u, s, vt = Task(table).modes
     there = s > 1e-9 * s[0]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnlib import exact
-from dlnlib._checks import one_of, positive, positive_int
+from dlnlib._checks import between, one_of, positive, positive_int
 from dlnlib.explore._figure import InteractiveFigure, still
 from dlnlib.figures import BLUE, VERMILLION
 
@@ -69,17 +69,10 @@ def bench(
     s = positive("strengths", strengths, ndim=1)
     if not (1 <= len(s) <= _MODES and s.min() >= 0.1 and s.max() <= 3):
         raise ValueError(f"strengths was {s.tolist()}; it must be one to eight numbers from 0.1 to 3")
-    depth, width = positive_int("depth", depth), positive_int("width", width)
+    depth = int(between("depth", positive_int("depth", depth), 1, 20))
+    width = int(between("width", positive_int("width", width), 1, 32))
     one_of("start", start, ("decoupled", "small random", "orthogonal", "Glorot"))
-    u0, rate = float(positive("u0", u0, ndim=0)), float(positive("rate", rate, ndim=0))
-    for name, value, low, high in (
-        ("depth", depth, 1, 20),
-        ("width", width, 1, 32),
-        ("u0", u0, 1e-4, 1),
-        ("rate", rate, 1e-3, 1),
-    ):
-        if not low <= value <= high:
-            raise ValueError(f"{name} was {value:g}; it must be from {low:g} to {high:g}")
+    u0, rate = between("u0", u0, 1e-4, 1), between("rate", rate, 1e-3, 1)
     t = np.linspace(0, 1.15 * exact.learning_time(0.99 * s.min(), s.min(), min(u0, s.min() / 2), depth), 200)
     u = exact.mode_strength(t[:, None], s, u0, depth)
     figure, (losses, modes) = plt.subplots(1, 2, figsize=(7.2, 2.7))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnlib import exact, initialization
-from dlnlib._checks import finite, positive
+from dlnlib._checks import between, finite
 from dlnlib.explore._figure import InteractiveFigure, still
 from dlnlib.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, label_end
 
@@ -55,11 +55,8 @@ def lazy_to_rich(sigma_yx: ArrayLike, direction: ArrayLike, lam: float = 0.0, sc
     {'lambda': 3.0, 'scale': 0.001, 't': 1.0}
     """
     sigma, toward = finite("sigma_yx", sigma_yx, ndim=2), finite("direction", direction, ndim=2)
-    lam, scale = float(finite("lam", lam, ndim=0)), float(positive("scale", scale, ndim=0))
+    lam, scale = between("lam", lam, -30, 30), between("scale", scale, 1e-6, 1)
     n_out, n_in = sigma.shape
-    for name, value, low, high in (("lam", lam, -30, 30), ("scale", scale, 1e-6, 1)):
-        if not low <= value <= high:
-            raise ValueError(f"{name} was {value:g}; it must be from {low:g} to {high:g}")
     if toward.shape != sigma.shape:
         raise ValueError(f"direction had shape {toward.shape}; it must be that of sigma_yx, {sigma.shape}")
     if not n_out <= min(n_in, 4) or min(np.linalg.matrix_rank(sigma), np.linalg.matrix_rank(toward)) < n_out:

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from dlnlib import isometry, meanfield, networks
-from dlnlib._checks import positive, positive_int
+from dlnlib._checks import between, positive_int
 from dlnlib.explore._figure import InteractiveFigure, still
 from dlnlib.figures import BLUE, VERMILLION
 
@@ -48,11 +48,8 @@ def signals(gain: float = 1.0, variance: float = 1.0, layers: int = 30) -> Inter
     >>> signals(gain=1.2).settings
     {'gain': 1.2, 'q': 1.0, 'layers': 30}
     """
-    gain, variance = float(positive("gain", gain, ndim=0)), float(positive("variance", variance, ndim=0))
-    layers = positive_int("layers", layers)
-    for name, value, low, high in (("gain", gain, 0.5, 2), ("variance", variance, 0.01, 2), ("layers", layers, 1, 100)):
-        if not low <= value <= high:
-            raise ValueError(f"{name} was {value:g}; it must be from {low:g} to {high:g}")
+    gain, variance = between("gain", gain, 0.5, 2), between("variance", variance, 0.01, 2)
+    layers = int(between("layers", positive_int("layers", layers), 1, 100))
     path = [variance]
     for _ in range(layers):
         path.append(float(meanfield.variance_map(path[-1], gain)))

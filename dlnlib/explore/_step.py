@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dlnlib._checks import positive, positive_int
+from dlnlib._checks import between, positive_int
 from dlnlib.explore._figure import InteractiveFigure, still
 from dlnlib.figures import BLUE, GREEN, VERMILLION
 
@@ -51,11 +51,8 @@ def large_steps(depth: int = 2, u0: float = 0.05, kappa: float = 0.3) -> Interac
     >>> large_steps(kappa=2.5).settings
     {'kappa': 2.5, 'depth': 2, 'u0': 0.05}
     """
-    depth = positive_int("depth", depth)
-    u0, kappa = float(positive("u0", u0, ndim=0)), float(positive("kappa", kappa, ndim=0))
-    for name, value, low, high in (("depth", depth, 1, 20), ("u0", u0, 0.01, 3), ("kappa", kappa, 0.05, 4.5)):
-        if not low <= value <= high:
-            raise ValueError(f"{name} was {value:g}; it must be from {low:g} to {high:g}")
+    u0, kappa = between("u0", u0, 0.01, 3), between("kappa", kappa, 0.05, 4.5)
+    depth = int(between("depth", positive_int("depth", depth), 1, 20))
 
     def step(a: np.ndarray) -> np.ndarray:
         return np.asarray(a + kappa / depth * a ** (depth - 1) * (1 - a**depth))
