@@ -1,6 +1,7 @@
 """The built pages: whole, offline, alive. `make test` builds them first; a browser opens them from disk."""
 
 import gzip
+import io
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -116,6 +117,18 @@ def test_lettering_is_of_one_size(opened: Page):
         shown = image.evaluate("image => image.clientWidth / parseFloat(image.style.width)")
         sizes = [shown * float(size) for size in picture.text["Lettering"].split()]
         assert 8.5 <= min(sizes) <= max(sizes) <= 11.5, (picture.filename, sizes, image.get_attribute("alt"))
+
+
+def test_pictures_stand_on_the_ground_of_their_page(opened: Page):
+    """In the dark, too: the corner of one has the colour of what surrounds it, and all are shown alike."""
+    pictures = opened.locator("article img:visible")
+    if not pictures.count():
+        return
+    ground = opened.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)[0]")
+    shown = Image.open(io.BytesIO(pictures.first.screenshot()))
+    assert all(abs(part - ground) <= 4 for part in shown.getpixel((2, shown.height - 3))[:3])
+    look = "(image) => { const { filter, padding } = getComputedStyle(image); return filter + padding; }"
+    assert len(set(pictures.evaluate_all(f"all => all.map({look})"))) == 1
 
 
 def test_a_page_is_light(opened: Page):
