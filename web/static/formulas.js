@@ -19,14 +19,14 @@
         };
       },
       async pageReady() {
-        const parts = text.querySelectorAll(":scope > section > :not(section), :scope > section > section > *");
         let shown = performance.now();
-        for (const block of [...parts, ...document.querySelectorAll("nav > .section-nav")]) {
+        for (const block of text.querySelectorAll(":scope > section > :not(section), :scope > section > section > *")) {
           await MathJax.typesetPromise([block]);
           if (performance.now() - shown < 50) continue;
           await new Promise((resolve) => setTimeout(resolve));
           shown = performance.now();
         }
+        await MathJax.typesetPromise(); // what stands elsewhere
       },
     };
   }
