@@ -7,7 +7,7 @@ TEST := $(RUN) -m pytest --numprocesses auto --dist loadfile --hypothesis-seed=1
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book lint quick test lab notebooks slides pdf bench lock lowest mutants faults clean
+.PHONY: help book lint quick test lab notebooks slides pdf publish bench lock lowest mutants faults clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ slides: book ## make a deck of slides from each chapter
 
 pdf: book ## print the whole book as a PDF (needs Chromium); without solutions if SOLUTIONS=no
 	@$(RUN) scripts/pdf.py
+
+publish: book ## put the built pages on the branch gh-pages of origin, which GitHub serves, and Binder and Colab open
+	@$(RUN) scripts/publish.py
 
 bench: book ## measure how fast everything is (some minutes), for the page "How fast"
 	@$(RUN) benchmarks/run.py
