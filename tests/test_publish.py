@@ -106,7 +106,7 @@ def test_without_addresses_pages_name_none():
     told = {tag.get("property"): tag["content"] for tag in page.select("meta[property]")}
     assert not urlsplit(told["og:image"]).scheme and (html / told["og:image"]).is_file()
     assert not page.select("link[rel=canonical], a[href*=colab], a[href*=mybinder]")
-    assert "Text: CC BY 4.0. Code: MIT." in page.select_one("footer.bd-footer-content, footer").get_text()
+    assert "Text: CC BY 4.0. Code: MIT." in page.select_one("footer.bd-footer-content").get_text()
 
 
 def git(*arguments: str, at: Path) -> str:
