@@ -191,8 +191,24 @@ def test_the_newest_version_of_what_is_new_is_the_one_that_is_cited():
     assert (version, date) == (cited["version"], str(cited["date-released"])) and version == dlnlib.__version__
 
 
+def jobs() -> dict:
+    return yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())["jobs"]
+
+
+def test_the_pages_travel_whole_from_the_job_that_builds_to_those_that_publish():
+    def calls(job: str, action: str) -> list[dict]:
+        return [step["with"] for step in jobs()[job]["steps"] if step.get("uses", "").startswith(f"actions/{action}@")]
+
+    (sent,) = calls("test", "upload-artifact")
+    assert sent["path"] == "_build/html" and sent["include-hidden-files"]  # .nojekyll
+    for job in ("publish", "release"):
+        (got,) = calls(job, "download-artifact")
+        assert got["name"] == sent["name"] and jobs()[job]["needs"] == "test"
+    assert calls("publish", "download-artifact")[0]["path"] == sent["path"]
+
+
 def test_a_release_is_refused_if_its_tag_names_another_version():
-    steps = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())["jobs"]["release"]["steps"]
+    steps = jobs()["release"]["steps"]
     (guard,) = [step["run"] for step in steps if "CITATION.cff" in step.get("run", "")]
     for tag, refused in {f"v{dlnlib.__version__}": 0, f"v{dlnlib.__version__}.1": 1, "v0": 1}.items():
         tagged = os.environ | {"GITHUB_REF_NAME": tag}
