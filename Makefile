@@ -7,7 +7,7 @@ TEST := $(RUN) -m pytest --numprocesses auto --dist loadfile --hypothesis-seed=1
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book lint quick test lab notebooks slides pdf bench lock lowest mutants faults clean
+.PHONY: help book lint quick test lab notebooks slides pdf publish bench lock lowest mutants faults beyond clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ slides: book ## make a deck of slides from each chapter
 pdf: book ## print the whole book as a PDF (needs Chromium); without solutions if SOLUTIONS=no
 	@$(RUN) scripts/pdf.py
 
+publish: book ## put the built pages on the branch gh-pages of origin, which GitHub serves, and Binder and Colab open
+	@$(RUN) scripts/publish.py
+
 bench: book ## measure how fast everything is (some minutes), for the page "How fast"
 	@$(RUN) benchmarks/run.py
 
@@ -55,7 +58,7 @@ lowest: ## run the unit tests with the oldest packages that pyproject.toml allow
 	@$(PYTHON) audits/lowest.py > _build/lowest/requirements.txt
 	@_build/lowest/bin/python -m pip install --quiet --disable-pip-version-check --requirement _build/lowest/requirements.txt
 	@PYTHONPATH=$(CURDIR) _build/lowest/bin/python -m pytest -p no:cacheprovider -o addopts=--doctest-modules \
-	    --ignore-glob='tests/test_b[eou]*' --ignore=tests/test_print.py --ignore=tests/test_live.py --ignore=tests/test_front_figure.py tests dlnlib
+	    --ignore-glob='tests/test_b[eou]*' --ignore=tests/test_print.py --ignore=tests/test_publish.py --ignore=tests/test_live.py --ignore=tests/test_front_figure.py tests dlnlib
 
 mutants: $(INSTALLED) ## break the core in thousands of small ways, list the breaks that no unit test sees (an hour or more; resumes)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
@@ -65,6 +68,10 @@ mutants: $(INSTALLED) ## break the core in thousands of small ways, list the bre
 
 faults: $(INSTALLED) ## plant ten slips for each chapter, one at a time, and ask which its cells catch (half an hour or more)
 	@$(RUN) audits/faults.py $(CHAPTERS)
+
+beyond: $(INSTALLED) ## try the sources with mystmd, for the page "Beyond Jupyter Book 1"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check mystmd==1.11.0
+	@$(RUN) audits/beyond.py
 
 clean: ## remove everything that was built or installed
 	rm -rf _build $(VENV) web/node_modules mutants dlnlib.egg-info .pytest_cache .ruff_cache chapters/.ruff_cache .mypy_cache .hypothesis
