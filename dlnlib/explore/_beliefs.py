@@ -1,7 +1,6 @@
 """Beliefs: what a network that learns a table of facts believes on the way, and the modes behind each belief."""
 
-from __future__ import annotations
-
+import itertools
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -9,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnlib import exact
-from dlnlib._checks import between, each, finite, instance, positive, refuse
-from dlnlib.explore._figure import InteractiveFigure, still
+from dlnlib._checks import between, finite, positive, refuse, shown
+from dlnlib.explore._figure import InteractiveFigure, named, still
 from dlnlib.figures import DIVERGING, GREEN, VERMILLION
 from dlnlib.task import Task
 
@@ -76,17 +75,10 @@ def beliefs(
     refuse(~np.isin(table, [0, 1]), "facts", table, "zero or one")
     if not table.any():
         raise ValueError("facts were all zero; at least one must be true")
-    named = {}
-    for axis, (name, given) in enumerate((("properties", properties), ("things", things))):
-        named[name] = [text for _, text in each(name, given)]
-        for item, text in each(name, given):
-            instance(item, text, str)
-        if len(named[name]) != table.shape[axis]:
-            raise ValueError(f"{name} had {len(named[name])} entries; there must be {table.shape[axis]}, as in facts")
-    try:
-        p, i = named["properties"].index(chosen[0]), named["things"].index(chosen[1])
-    except (ValueError, TypeError, IndexError, KeyError):
-        raise ValueError(f"chosen was {chosen!r}; it must be one of the properties and one of the things") from None
+    properties, things = named("properties", properties, len(table)), named("things", things, len(table.T))
+    if chosen not in itertools.product(properties, things):
+        raise ValueError(f"chosen was {shown(chosen)}; it must be one of the properties and one of the things")
+    p, i = properties.index(chosen[0]), things.index(chosen[1])
     u0, duration = float(positive("u0", u0, ndim=0)), float(positive("duration", duration, ndim=0))
     t = between("t", t, 0, duration)
 
@@ -97,8 +89,8 @@ def beliefs(
     now = u[:, there] * exact.mode_strength(t, s[there], u0) @ vt[there]
     figure, (whole, curve) = plt.subplots(1, 2, figsize=(7.2, 4.4))
     whole.imshow(now, vmin=-1, vmax=1, cmap=DIVERGING, aspect="auto", interpolation="none")
-    whole.set_xticks(range(len(named["things"])), named["things"], rotation=90)
-    whole.set_yticks(range(len(named["properties"])), named["properties"])
+    whole.set_xticks(range(len(things)), things, rotation=90)
+    whole.set_yticks(range(len(properties)), properties)
     curve.plot(times, parts, color="grey", linewidth=1)
     curve.axhline(table[p, i], color=GREEN, linewidth=3, alpha=0.6)
     curve.plot(times, parts.sum(axis=1), color=VERMILLION)
@@ -107,6 +99,7 @@ def beliefs(
         f"Left, a table of what the network believes of {len(vt[0])} things at time {t:g}; right, the belief that "
         f"“{chosen[1]} {chosen[0]}” in time, and its modes."
     )
-    data = {**named, "facts": table.astype(int).tolist(), "u0": u0, "duration": duration}
-    settings = {"facts": data["facts"], "property": p, "thing": i, "t": t}
+    world = {"facts": table.astype(int).tolist()}
+    data = world | {"properties": properties, "things": things, "u0": u0, "duration": duration}
+    settings = world | {"property": p, "thing": i, "t": t}
     return InteractiveFigure("beliefs", alt, still(figure), data=data, settings=settings)
