@@ -5,8 +5,6 @@ original files by ``makers/moments.py``; and MNIST's first images as such. Your 
 by `from_images`, other samples by `Task.from_samples` and `Task.from_batches`.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json

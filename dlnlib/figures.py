@@ -1,7 +1,5 @@
 """The book's figure style, and the plots that recur. Theory is drawn as lines, simulation as marks, everywhere."""
 
-from __future__ import annotations
-
 import io
 import itertools
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """How signals and gradients pass through wide networks x' = g W phi(x): the theory of their variance."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -117,10 +115,7 @@ def critical_gain(phi: Nonlinearity = np.tanh) -> float:
     x = np.array([1e-6, *np.linspace(0.05, 60, 1200)])
     growth = odd(phi)(x) / x
     if growth[0] <= 0 or (np.diff(growth) > 1e-9 * growth[0]).any():
-        raise ValueError(
-            f"phi was {shown(phi)}; it must rise at 0, and phi(x) / x must fall as x grows, "
-            "or large signals may outlive small ones"
-        )
+        raise ValueError(f"phi was {shown(phi)}; it must rise at 0, and phi(x) / x must fall as x grows")
     return float(1 / growth[0])
 
 

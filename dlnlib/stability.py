@@ -1,7 +1,5 @@
 """How large a step may be, and what depth costs when every depth takes the best one."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

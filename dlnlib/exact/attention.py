@@ -1,7 +1,5 @@
 """Linear attention that learns regression in context: the modes of its task, and the loss on each plateau."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

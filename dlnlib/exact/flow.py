@@ -1,7 +1,5 @@
 """A whole two-layer network from any balanced start: no alignment between the start and the task is needed."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What training on a task will do, before any of it: the loss, the modes, and how far the theory holds."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -99,11 +97,8 @@ def forecast(task: Task, u0: ArrayLike, depth: float, t: ArrayLike, tau: float =
     if depth == 1:
         loss, modes, half = _one_layer(task, finite("u0", u0), t / tau)
         return Forecast(loss, modes, tau * half, misalignment)
-    if misalignment > _MOST:
-        raise ValueError(
-            f"task had inputs that share the modes' axes too little, misalignment {misalignment:.2f}; "
-            f"it must be at most {_MOST} (task.whitened() has 0)"
-        )
+    apart = np.asarray(misalignment)
+    refuse(apart > _MOST, "misalignment of the task's inputs", apart, f"at most {_MOST} (task.whitened() has 0)")
     modes = np.asarray(mode_strength(t[..., None], s, u0, depth, tau, input_variance=variances))
     loss = aligned + np.sum(variances * (modes - s / variances) ** 2, axis=-1) / 2
     return Forecast(loss, modes, np.asarray(half_time(s, u0, depth, tau, input_variance=variances)), misalignment)
