@@ -485,7 +485,7 @@ def test_what_is_no_split_or_probability_is_refused_by_name():
             lambda: datasets.mnist("training"),
             r"split was 'training'; it must be one of \('train', 'validation', 'test'\)",
         ),
-        (lambda: datasets.diffuse(flip=0.6, rng=0), r"flip was 0.6; it must be a probability from 0 to 1/2"),
-        (lambda: datasets.diffuse(flip=-0.1, rng=0), r"flip was -0.1; it must be a probability"),
+        (lambda: datasets.diffuse(flip=0.6, rng=0), r"flip was 0.6; it must be from 0 to 0.5"),
+        (lambda: datasets.diffuse(flip=-0.1, rng=0), r"flip was -0.1; it must be from 0"),
         (lambda: datasets.hierarchy(rng=None), r"rng was None; it must be a seed .* or a numpy.random.Generator"),
     )
