@@ -109,15 +109,10 @@ def greedy(
     for n_in, n_out in pairwise(widths):
         variances, _ = _principal(moments)
         smallest, at_zero = 0.5 * float(variances[n_out:].sum()), 0.5 * float(variances.sum())
+        code, start = Task(moments, moments, float(np.trace(moments))), gaussian([n_in, n_out, n_in], scale, rng)
+        rate, goal = fraction / variances[0], smallest + left * at_zero
         run = gradient_descent(
-            Task(moments, moments, float(np.trace(moments))),
-            gaussian([n_in, n_out, n_in], scale, rng),
-            fraction / variances[0],
-            max_steps,
-            record_every=max_steps,
-            stop_below=smallest + left * at_zero,
-            overwrite_weights=True,
-            dtype=dtype,
+            code, start, rate, max_steps, record_every=max_steps, stop_below=goal, overwrite_weights=True, dtype=dtype
         )
         if run.interrupted:
             raise KeyboardInterrupt

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, at_least, broadcasting, finite, positive, refuse, unwrap
+from dlnlib._checks import Array, at_least, broadcasting, finite, positive, unwrap
 
 __all__ = ["decay_threshold", "decayed_strength"]
 
@@ -95,7 +95,6 @@ def decayed_strength(s: ArrayLike, decay: ArrayLike, depth: ArrayLike = 2) -> Ar
 
 
 def _mode(s: ArrayLike, depth: ArrayLike) -> tuple[Array, Array]:
-    s, depth = positive("s", s), at_least("depth", depth, 2)
-    refuse(np.isinf(depth), "depth", depth, "finite")
+    s, depth = positive("s", s), finite("depth", at_least("depth", depth, 2))
     broadcasting(s=s, depth=depth)
     return s, depth

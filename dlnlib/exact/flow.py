@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import block_diag
 from scipy.special import exprel
 
 from dlnlib._checks import Array, at_least, finite, positive, refuse, two_layers
@@ -244,13 +245,10 @@ def _eigenbasis(sigma: Array, imbalance: float, w1: Array, w2: Array) -> tuple[A
     lone_inputs, lone_outputs = (
         np.linalg.qr(np.hstack([modes, columns])).Q[:, s.size :] for modes, columns in ((vt.T, w1.T), (u, w2))
     )
-    blocks = [
-        [vt.T * of_inputs, -vt.T * of_outputs, lone_inputs, np.zeros((len(vt.T), lone_outputs.shape[1]))],
-        [u * of_outputs, u * of_inputs, np.zeros((len(u), lone_inputs.shape[1])), lone_outputs],
-    ]
+    pairs = np.block([[vt.T * of_inputs, -vt.T * of_outputs], [u * of_outputs, u * of_inputs]])
     radius = np.hypot(s, imbalance / 2)
     lone = np.repeat([-imbalance / 2, imbalance / 2], [lone_inputs.shape[1], lone_outputs.shape[1]])
-    return np.concatenate([radius, -radius, lone]), np.block(blocks)
+    return np.concatenate([radius, -radius, lone]), np.hstack([pairs, block_diag(lone_inputs, lone_outputs)])
 
 
 def _imbalance(w1: Array, w2: Array, tolerance: float) -> float:
