@@ -22,6 +22,15 @@ class BalancedFlow(NamedTuple):
     Its weights are those of gradient flow up to one rotation of the hidden layer, which no map, similarity or kernel
     depends on; hidden units that stay empty are left out.
 
+    Attributes
+    ----------
+    w1 : array
+        First weight matrix, shape (..., n_hidden, n_in).
+    w2 : array
+        Second weight matrix, shape (..., n_out, n_hidden).
+    imbalance : float
+        lambda in W_2^T W_2 - W_1 W_1^T = lambda I, the same at all times.
+
     Examples
     --------
     >>> flow = balanced_flow([0.0, 50.0], [[1.0]], w1=[[0.5]], w2=[[1.0]])
@@ -32,11 +41,8 @@ class BalancedFlow(NamedTuple):
     """
 
     w1: Array
-    """First weight matrix, shape (..., n_hidden, n_in)."""
     w2: Array
-    """Second weight matrix, shape (..., n_out, n_hidden)."""
     imbalance: float
-    """lambda in W_2^T W_2 - W_1 W_1^T = lambda I, the same at all times."""
 
     @property
     def weights(self) -> list[Array]:

@@ -18,6 +18,15 @@ _MOST_FAMILIES = 1_000_000
 class CriticalFamily(NamedTuple):
     """A family of critical points: the modes whose strength is s, the others having none.
 
+    Attributes
+    ----------
+    kept : tuple of int
+        The modes whose strength is s, by number.
+    excess_loss : float
+        Loss above that of the best linear map, half the sum of the dropped s^2.
+    hessian_index : int
+        Number of negative eigenvalues of the Hessian; 0 for global minima alone (several families if s are equal).
+
     Examples
     --------
     >>> saddle, minimum = critical_families([3.0], hidden=1)
@@ -27,9 +36,7 @@ class CriticalFamily(NamedTuple):
 
     kept: tuple[int, ...]
     excess_loss: float
-    """Loss above that of the best linear map, half the sum of the dropped s^2."""
     hessian_index: int
-    """Number of negative eigenvalues of the Hessian; 0 for global minima alone (several families if s are equal)."""
 
 
 def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> list[CriticalFamily]:

@@ -17,6 +17,17 @@ _MOST = 0.25  # of misalignment
 class Forecast(NamedTuple):
     """What training from a decoupled start is expected to do.
 
+    Attributes
+    ----------
+    loss : array
+        The loss at the times asked for, shape t.shape.
+    modes : array
+        Strengths of the modes, as `Modes.strengths` reads them off the map; shape t.shape + (n_modes,).
+    half_times : array
+        When each mode has half of its final strength, shape (n_modes,).
+    misalignment : float
+        Share of what can be learned that the modes, each by itself, leave: the error to expect in the loss.
+
     Examples
     --------
     >>> Forecast(loss=np.array([2.5, 0.0]), modes=np.eye(2), half_times=np.ones(2), misalignment=0.0).loss
@@ -24,13 +35,9 @@ class Forecast(NamedTuple):
     """
 
     loss: Array
-    """The loss at the times asked for, shape t.shape."""
     modes: Array
-    """Strengths of the modes, as `Modes.strengths` reads them off the map; shape t.shape + (n_modes,)."""
     half_times: Array
-    """When each mode has half of its final strength, shape (n_modes,)."""
     misalignment: float
-    """Share of what can be learned that the modes, each by itself, leave: the error to expect in the loss."""
 
 
 def forecast(task: Task, u0: ArrayLike, depth: float, t: ArrayLike, tau: float = 1.0) -> Forecast:
