@@ -151,14 +151,13 @@ def fixed_variance(gain: float, phi: Nonlinearity = np.tanh) -> float:
     def growth(log_q: float) -> float:
         return math.log(variance_map(math.exp(log_q), gain, phi)) - log_q
 
-    high, low = 0.0, -1.0
+    high = 0.0
     while growth(high) > 0:
         high += 1
         if high > 6:
             raise ValueError(f"gain was {gain:g}; with this phi the variance has no fixed point below 400")
-    while growth(low) <= 0:
-        low -= 1
-    return math.exp(brentq(growth, low, high, xtol=1e-13))
+    # At the lowest end, of q = 1e-26, phi is straight.
+    return math.exp(brentq(growth, -60.0, high, xtol=1e-13))
 
 
 def _times_mean_square(f: Nonlinearity, q: ArrayLike, gain: ArrayLike) -> Array | float:

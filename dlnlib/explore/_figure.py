@@ -37,9 +37,7 @@ class InteractiveFigure(anywidget.AnyWidget):
     data = traitlets.Dict().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
 
-    def __init__(
-        self, kind: str, alt: str, still: bytes, *, data: Mapping[str, Any], settings: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, kind: str, alt: str, still: bytes, *, data: Mapping[str, Any], settings: Mapping[str, Any]):
         super().__init__(kind=kind, alt=alt, data=dict(data), settings=dict(settings))
         self._still = still
 
