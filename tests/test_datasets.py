@@ -314,6 +314,7 @@ NINE = np.arange(9, dtype=np.uint8)
 def test_what_is_no_idx_file_is_refused(tmp_path):
     for content in (
         *(b"", b"\0\0", b"<html>", idx(NINE, 8)[:-1], idx(NINE, 8) + b"1", idx(NINE, 10), bytes([0, 0, 8, 9])),
+        b"\1" + idx(NINE, 8)[1:],
         gzip.compress(idx(np.arange(999, dtype=">i4"), 12))[:-9],
     ):
         (tmp_path / "file").write_bytes(content)

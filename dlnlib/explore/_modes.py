@@ -349,9 +349,9 @@ def beliefs(
 
     Examples
     --------
-    >>> figure = beliefs([[1, 1], [1, 0]], ["lives", "swims"], ["trout", "worm"], chosen=("swims", "worm"))
+    >>> figure = beliefs([[1, 1], [1, 0]], ["lives", "swims"], ["trout", "worm"], chosen=("lives", "worm"))
     >>> figure.settings["property"], figure.settings["thing"]
-    (1, 1)
+    (0, 1)
     """
     table = finite("facts", facts, ndim=2)
     refuse(~np.isin(table, [0, 1]), "facts", table, "zero or one")
