@@ -105,7 +105,8 @@ def forecast(task: Task, u0: ArrayLike, depth: float, t: ArrayLike, tau: float =
         loss, modes, half = _one_layer(task, finite("u0", u0), t / tau)
         return Forecast(loss, modes, tau * half, misalignment)
     apart = np.asarray(misalignment)
-    refuse(apart > _MOST, "misalignment of the task's inputs", apart, f"at most {_MOST} (task.whitened() has 0)")
+    what = "misalignment of task, whose inputs share the modes' axes too little,"
+    refuse(apart > _MOST, what, apart, f"at most {_MOST} (task.whitened() has 0)")
     modes = np.asarray(mode_strength(t[..., None], s, u0, depth, tau, input_variance=variances))
     loss = aligned + np.sum(variances * (modes - s / variances) ** 2, axis=-1) / 2
     return Forecast(loss, modes, np.asarray(half_time(s, u0, depth, tau, input_variance=variances)), misalignment)
