@@ -5,8 +5,6 @@ original files by ``makers/moments.py``; and MNIST's first images as such. Your 
 by `from_images`, other samples by `Task.from_samples` and `Task.from_batches`.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json
@@ -19,42 +17,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnlib._checks import Array, finite, generator, one_of, path, positive_definite, positive_int, real, shown
+from dlnlib._checks import Array, between, finite, generator, one_of, path, positive_definite, positive_int, real, shown
 from dlnlib.task import Task
 
-__all__ = [
-    "SPLITS",
-    "STORED",
-    "diffuse",
-    "fashion_mnist",
-    "from_images",
-    "hierarchy",
-    "in_context",
-    "mnist",
-    "mnist_images",
-    "read_idx",
-    "stored",
-    "teacher",
-    "with_constant",
-]
+__all__ = ["SPLITS", "STORED", "diffuse", "fashion_mnist", "from_images", "hierarchy", "in_context"]
+__all__ += ["mnist", "mnist_images", "read_idx", "stored", "teacher", "with_constant"]
 
 SPLITS = ("train", "validation", "test")
 STORED = ("figure_6a", "spectra")
 
 _N_PIXELS = 784
-_IDX_TYPES = {b"\x08": "u1", b"\x09": "i1", b"\x0b": ">i2", b"\x0c": ">i4", b"\x0d": ">f4", b"\x0e": ">f8"}
+_IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _SHIPPED = Path(__file__).parent / "data"
 
-# SHA-256 of the sums in each file. That of the file itself would depend on the compressor's version.
-_SHA256 = {
-    "fashion_mnist-test": "a571d796e6ea269a3e8c30f7eed95273511a009b7c76f0e49a64af93a8e25a06",
-    "fashion_mnist-train": "60cd8fb297cc7e3c4a7fec0f47c310d2559df505f9f30da0cc51d2962864b108",
-    "fashion_mnist-validation": "ac42aa63f6e0a5bd55777edc6a58a4852d3f47e956fac4557d7e403085802560",
-    "mnist-images": "7e4ea564596ed8e7ab5ad00b1d37e85b8381ec9d66298c40acc122b825f51d64",
-    "mnist-test": "a2b0f101decb3c20f3cc4ca6180360a827536fb19d399eef72a7641365e1579a",
-    "mnist-train": "338e3289e5f2d6af53a3cfec19a57bfabc9bb1964f116c19559fc2e5f75e222d",
-    "mnist-validation": "e5b2a9fa56cf7930389abf7ce853da88658b745e095791046839c7a26616b5d0",
-}
+# Of the sums in each file: that of the file itself would depend on the compressor's version
+_SHA256 = json.loads((_SHIPPED / "sha256.json").read_text(encoding="utf-8"))
 
 
 def mnist(split: str = "train", *, centred: bool = False) -> Task:
@@ -291,9 +268,11 @@ def teacher(
     >>> bool(population.floor < population.loss(learned) < population.loss(np.zeros((3, 20))))
     True
     """
-    rng, n_examples = generator(rng), positive_int("n_examples", n_examples)
-    if finite("noise", noise, ndim=0) < 0:
-        raise ValueError(f"noise was {noise:g}; it must not be negative")
+    rng, n_examples, noise = (
+        generator(rng),
+        positive_int("n_examples", n_examples),
+        between("noise", noise, 0, math.inf),
+    )
     if isinstance(w, tuple) and w:
         w = rng.standard_normal([positive_int("w", size) for size in w]) / math.sqrt(w[-1])
     w = finite("w", w, ndim=2)
@@ -381,9 +360,7 @@ def diffuse(
            [0.4, 0.4, 0.6, 1. ]])
     """
     levels, branching = positive_int("levels", levels), positive_int("branching", branching)
-    features, rng = positive_int("features", features), generator(rng)
-    if not 0 <= finite("flip", flip, ndim=0) <= 0.5:
-        raise ValueError(f"flip was {flip}; it must be a probability from 0 to 1/2")
+    features, flip, rng = positive_int("features", features), between("flip", flip, 0, 0.5), generator(rng)
     table = rng.choice([-1.0, 1.0], size=(1, features))
     for _ in range(levels):
         table = np.repeat(table, branching, axis=0)
@@ -465,10 +442,9 @@ def stored(name: str) -> dict[str, Any]:
     """
     file = _SHIPPED / f"{one_of('name', name, STORED)}.json"
     try:
-        results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise _unreadable(file, error) from None
-    return results
 
 
 def _image_task(name: str, split: str, centred: bool) -> Task:
@@ -493,31 +469,24 @@ def _shipped(stem: str, *keys: str) -> list[NDArray[Any]]:
             found = [arrays[key] for key in keys]
     except Exception as error:  # a harmed file makes zipfile, zlib and NumPy raise all kinds
         raise _unreadable(file, error) from None
-    content = hashlib.sha256()
-    for array in found:
-        content.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
-    if content.hexdigest() != _SHA256[stem]:
-        name = stem.rsplit("-", 1)[0]
-        raise ValueError(f"{file} held other moments than {name}'s; it must be the file that came with dlnlib")
+    content = b"".join(f"{array.dtype.str}{array.shape}".encode() + array.tobytes() for array in found)
+    if hashlib.sha256(content).hexdigest() != _SHA256[stem]:
+        raise ValueError(f"{file} held other moments; it must be the file that came with dlnlib")
     return found
 
 
 def _unpacked(file: Path) -> bytes:
     """The content of an IDX file, gzipped or not; of any other nothing."""
-    with file.open("rb") as opened:
-        zipped = opened.read(2) == b"\x1f\x8b"
-    with gzip.open(file) if zipped else file.open("rb") as opened:
-        head = opened.read(4)
-        return head + opened.read() if head[:2] == bytes(2) and head[2:3] in _IDX_TYPES else b""
+    content = file.read_bytes()
+    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
 
 
 def _parse_idx(content: bytes) -> NDArray[Any]:
     """Two zero bytes, the type, the number of dimensions, each dimension in four bytes, the numbers."""
-    if len(content) < 4:
+    if len(content) < 4 or content[:2] != bytes(2) or content[2] not in _IDX_TYPES:
         raise ValueError("no IDX file")
-    kind, n_dimensions = np.dtype(_IDX_TYPES[content[2:3]]), content[3]
-    shape = np.frombuffer(content[4 : 4 + 4 * n_dimensions], dtype=">u4").tolist()
-    return np.frombuffer(content, dtype=kind, offset=4 + 4 * n_dimensions).reshape(shape)
+    kind, end = np.dtype(_IDX_TYPES[content[2]]), 4 + 4 * content[3]
+    return np.frombuffer(content, kind, offset=end).reshape(np.frombuffer(content[4:end], ">u4").tolist())
 
 
 def _unreadable(file: Path, error: Exception) -> ValueError:

@@ -1,10 +1,9 @@
 """The book's figure style, and the plots that recur. Theory is drawn as lines, simulation as marks, everywhere."""
 
-from __future__ import annotations
-
 import io
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,15 +23,8 @@ __all__ = ["BLACK", "BLUE", "DIVERGING", "GREEN", "ORANGE", "PALETTE", "PURPLE",
 __all__ += ["in_order", "label_end", "theory_and_simulation", "to_png", "use_style"]
 
 # Okabe & Ito (2008): told apart by readers with any colour vision.
-BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#56B4E9",
-    "#000000",
-)
+BLACK, BLUE, GREEN, ORANGE = "#000000", "#0072B2", "#009E73", "#E69F00"
+PURPLE, SKY, VERMILLION = "#CC79A7", "#56B4E9", "#D55E00"
 DIVERGING = LinearSegmentedColormap.from_list("diverging", [BLUE, "white", VERMILLION])  # for numbers with a sign
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 
@@ -48,26 +40,8 @@ def use_style() -> None:
     >>> plt.rcParams["axes.spines.top"]
     False
     """
-    plt.rcParams.update(
-        {
-            "figure.figsize": (3.6, 2.7),  # one panel; a page is two wide, a phone one
-            "figure.dpi": 190,
-            "figure.facecolor": "white",
-            "figure.constrained_layout.use": True,
-            "axes.prop_cycle": cycler(color=PALETTE),
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlesize": "medium",
-            "axes.titlelocation": "left",
-            "font.size": 10,
-            "xtick.labelsize": 9,
-            "ytick.labelsize": 9,
-            "legend.fontsize": 9,
-            "legend.frameon": False,
-            "lines.linewidth": 1.6,
-            "lines.markersize": 4,
-        }
-    )
+    plt.style.use(Path(__file__).parent / "data/book.mplstyle")
+    plt.rcParams["axes.prop_cycle"] = cycler(color=PALETTE)
     if shell := get_ipython():
         plt.switch_backend(plt.get_backend())  # now, or the notebook would still set its own way of showing figures
         shell.display_formatter.formatters["image/png"].for_type(Figure, to_png)
@@ -160,25 +134,17 @@ def theory_and_simulation(
     instance("ax", ax, Axes)
     x_theory, theory = finite("x_theory", x_theory, ndim=1), finite("theory", theory, ndim=2)
     x_simulation, simulation = finite("x_simulation", x_simulation, ndim=1), finite("simulation", simulation, ndim=2)
-    if (len(x_theory), len(x_simulation)) != (len(theory), len(simulation)):
-        raise ValueError(
-            f"x_theory, theory, x_simulation and simulation held {len(x_theory)}, {len(theory)}, {len(x_simulation)} "
-            f"and {len(simulation)} points; each curve must have as many as its x"
-        )
-    if theory.shape[1] != simulation.shape[1]:
-        raise ValueError(
-            f"theory held {theory.shape[1]} curves and simulation {simulation.shape[1]}; they must pair up"
-        )
-    n_curves = theory.shape[1]
-    if colors is None:
-        colors = [PALETTE[i % len(PALETTE)] for i in range(n_curves)]
+    for name, x, curves in (("theory", x_theory, theory), ("simulation", x_simulation, simulation)):
+        if len(x) != len(curves):
+            raise ValueError(f"x_{name} held {len(x)} points and {name} {len(curves)}; they must be as many")
+    n = theory.shape[1]
+    if simulation.shape[1] != n:
+        raise ValueError(f"theory held {n} curves and simulation {simulation.shape[1]}; they must pair up")
+    colors = [PALETTE[i % len(PALETTE)] for i in range(n)] if colors is None else colors
     colors = [_color(name, color) for name, color in each("colors", colors)]
     labels = [label for _, label in each("labels", labels)]
-    if len(labels) > n_curves or len(colors) != n_curves:
-        raise ValueError(
-            f"there were {len(colors)} colours and {len(labels)} labels for {n_curves} curves; "
-            "there must be one colour for each, and at most one label"
-        )
+    if len(labels) > n or len(colors) != n:
+        raise ValueError(f"{len(colors)} colours and {len(labels)} labels had {n} curves; there must be one for each")
     marked = np.unique(np.linspace(0, len(x_simulation) - 1, positive_int("marks", marks)).astype(int))
     for i, color in enumerate(colors):
         ax.plot(x_theory, theory[:, i], color=color)
@@ -199,14 +165,9 @@ def label_end(ax: Axes, x: float, y: float, text: str, color: ColorType) -> None
     """
     instance("ax", ax, Axes)
     x, y = float(finite("x", x, ndim=0)), float(finite("y", y, ndim=0))
+    color = _color("color", color)
     ax.annotate(
-        text,
-        (x, y),
-        xytext=(5, 0),
-        textcoords="offset points",
-        va="center",
-        color=_color("color", color),
-        annotation_clip=False,
+        text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", color=color, annotation_clip=False
     )
 
 

@@ -4,8 +4,6 @@ Layer l has shape (widths[l], widths[l - 1]); `widths` counts every neuron layer
 so that the depth, the number of weight matrices, is ``len(widths) - 1``.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -62,18 +60,13 @@ def decoupled(task: Task, widths: Sequence[int], u0: ArrayLike, rng: int | np.ra
     instance("task", task, Task)
     widths = _check_widths(widths)
     if (widths[0], widths[-1]) != (task.n_in, task.n_out):
-        raise ValueError(
-            f"widths began with {widths[0]} and ended with {widths[-1]}; "
-            f"this task has {task.n_in} inputs and {task.n_out} outputs"
-        )
+        raise ValueError(f"widths went from {widths[0]} to {widths[-1]}; they must go from {task.n_in} to {task.n_out}")
     rng = generator(rng)
     u, s, vt = task.modes
     n_modes = min(len(s), *widths)
     strength = positive("u0", u0, ": at u0 = 0 a mode never moves")
     if strength.shape not in ((), (n_modes,)):
-        raise ValueError(
-            f"u0 had shape {strength.shape}; it must be a number or one strength for each of {n_modes} modes"
-        )
+        raise ValueError(f"u0 had shape {strength.shape}; it must be one number, or one for each of {n_modes} modes")
     a = strength ** (1 / (len(widths) - 1))
     frames = [vt[:n_modes].T, *(_orthonormal(n, n_modes, rng) for n in widths[1:-1]), u[:, :n_modes]]
     return [(after * a) @ before.T for before, after in itertools.pairwise(frames)]
@@ -123,11 +116,9 @@ def balanced(w0: ArrayLike, imbalance: float, rng: int | np.random.Generator, hi
     w0, imbalance, rng = finite("w0", w0, ndim=2), float(finite("imbalance", imbalance, ndim=0)), generator(rng)
     n_out, n_in = w0.shape
     hidden = min(n_out, n_in) if hidden is None else positive_int("hidden", hidden)
-    for sign, side, most in ((1, "outputs", n_out), (-1, "inputs", n_in)):
-        if sign * imbalance > 0 and hidden > most:
-            raise ValueError(
-                f"hidden was {hidden}; at this imbalance ({imbalance:g}) it must not exceed the {most} {side}"
-            )
+    most, side = (n_out, "outputs") if imbalance > 0 else (n_in, "inputs")
+    if imbalance and hidden > most:
+        raise ValueError(f"hidden was {hidden}; at the imbalance {imbalance:g} it must not exceed the {most} {side}")
     u, w, vt = np.linalg.svd(w0)
     if len(w) > hidden and w[hidden] > len(w) * np.finfo(float).eps * w[0]:
         raise ValueError(f"hidden was {hidden}; it must be at least the rank of w0")
@@ -175,8 +166,8 @@ def orthogonal(widths: Sequence[int], rng: int | np.random.Generator, gain: floa
     (True, True)
     """
     widths, rng, gain = _check_widths(widths), generator(rng), float(positive("gain", gain, ndim=0))
-    shapes = zip(widths[1:], widths[:-1], strict=True)
-    return [gain * (_orthonormal(n, m, rng) if n >= m else _orthonormal(m, n, rng).T) for n, m in shapes]
+    pairs = itertools.pairwise(widths)
+    return [gain * (_orthonormal(n, m, rng) if n >= m else _orthonormal(m, n, rng).T) for m, n in pairs]
 
 
 def gaussian(widths: Sequence[int], scale: float, rng: int | np.random.Generator) -> list[Array]:
@@ -207,7 +198,7 @@ def gaussian(widths: Sequence[int], scale: float, rng: int | np.random.Generator
     ((500, 3), (2, 500), 0.01)
     """
     widths, rng, scale = _check_widths(widths), generator(rng), float(positive("scale", scale, ndim=0))
-    return [scale * rng.standard_normal((n, m)) for n, m in zip(widths[1:], widths[:-1], strict=True)]
+    return [scale * rng.standard_normal((n, m)) for m, n in itertools.pairwise(widths)]
 
 
 def glorot(widths: Sequence[int], rng: int | np.random.Generator) -> list[Array]:
@@ -240,8 +231,7 @@ def glorot(widths: Sequence[int], rng: int | np.random.Generator) -> list[Array]
     1.0
     """
     widths, rng = _check_widths(widths), generator(rng)
-    shapes = zip(widths[1:], widths[:-1], strict=True)
-    return [np.sqrt(2 / (n + m)) * rng.standard_normal((n, m)) for n, m in shapes]
+    return [np.sqrt(2 / (n + m)) * rng.standard_normal((n, m)) for m, n in itertools.pairwise(widths)]
 
 
 def random_factors(width: int, n: int, rng: int | np.random.Generator, kind: str = "gaussian") -> Iterator[Array]:
@@ -311,17 +301,12 @@ def from_torch(source: Any) -> list[Array]:
     for name, w in source.items() if hasattr(source, "items") else each("source", source):
         array = finite(f"{name} of source", w)
         if array.ndim != 2:
-            raise ValueError(
-                f"{name} of source had shape {array.shape}; each must be the weight of a layer without a bias: "
-                "a constant input does what a bias does, see datasets.with_constant"
-            )
+            raise ValueError(f"{name} of source had shape {array.shape}; for a bias, see datasets.with_constant")
         weights.append(array.copy())
     if not weights:
         raise ValueError("source was empty; it must hold at least one layer")
     if any(len(before) != after.shape[1] for before, after in itertools.pairwise(weights)):
-        raise ValueError(
-            f"source held layers of shapes {[w.shape for w in weights]}; each must take what the last gives"
-        )
+        raise ValueError(f"source held shapes {[w.shape for w in weights]}; each must take what the last gives")
     return weights
 
 
@@ -365,6 +350,10 @@ def _check_widths(widths: Sequence[int]) -> list[int]:
 
 
 def _orthonormal(n_rows: int, n_columns: int, rng: np.random.Generator) -> Array:
-    q, r = np.linalg.qr(rng.standard_normal((n_rows, n_columns)))
+    return _orthonormalised(rng.standard_normal((n_rows, n_columns)))
+
+
+def _orthonormalised(columns: Array) -> Array:
+    q, r = np.linalg.qr(columns)
     # QR alone is not uniform: its signs depend on the algorithm. Making diag(r) positive gives the Haar measure.
     return np.asarray(q * np.where(np.diag(r) < 0, -1.0, 1.0))

@@ -3,8 +3,6 @@
 Factors are square matrices, the one that acts first coming first; they may come from a generator, one at a time.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 
@@ -16,16 +14,8 @@ from scipy.special import digamma
 
 from dlnlib._checks import Array, each, finite, positive, positive_int, unwrap
 
-__all__ = [
-    "eigenvalue_cdf",
-    "eigenvalues_in_square",
-    "fuss_catalan_cdf",
-    "fuss_catalan_density",
-    "fuss_catalan_moment",
-    "log_eigenvalues",
-    "log_singular_values",
-    "lyapunov_exponents",
-]
+__all__ = ["eigenvalue_cdf", "eigenvalues_in_square", "fuss_catalan_cdf", "fuss_catalan_density"]
+__all__ += ["fuss_catalan_moment", "log_eigenvalues", "log_singular_values", "lyapunov_exponents"]
 
 _EXPONENT = 700.0  # of which the exponential is a number
 

@@ -1,7 +1,5 @@
 """How signals and gradients pass through wide networks x' = g W phi(x): the theory of their variance."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -117,10 +115,7 @@ def critical_gain(phi: Nonlinearity = np.tanh) -> float:
     x = np.array([1e-6, *np.linspace(0.05, 60, 1200)])
     growth = odd(phi)(x) / x
     if growth[0] <= 0 or (np.diff(growth) > 1e-9 * growth[0]).any():
-        raise ValueError(
-            f"phi was {shown(phi)}; it must rise at 0, and phi(x) / x must fall as x grows, "
-            "or large signals may outlive small ones"
-        )
+        raise ValueError(f"phi was {shown(phi)}; it must rise at 0, and phi(x) / x must fall as x grows")
     return float(1 / growth[0])
 
 
@@ -156,14 +151,13 @@ def fixed_variance(gain: float, phi: Nonlinearity = np.tanh) -> float:
     def growth(log_q: float) -> float:
         return math.log(variance_map(math.exp(log_q), gain, phi)) - log_q
 
-    high, low = 0.0, -1.0
+    high = 0.0
     while growth(high) > 0:
         high += 1
         if high > 6:
             raise ValueError(f"gain was {gain:g}; with this phi the variance has no fixed point below 400")
-    while growth(low) <= 0:
-        low -= 1
-    return math.exp(brentq(growth, low, high, xtol=1e-13))
+    # At the lowest end, of q = 1e-26, phi is straight.
+    return math.exp(brentq(growth, -60.0, high, xtol=1e-13))
 
 
 def _times_mean_square(f: Nonlinearity, q: ArrayLike, gain: ArrayLike) -> Array | float:

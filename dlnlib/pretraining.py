@@ -1,7 +1,5 @@
 """Greedy layerwise pretraining by linear autoencoders, and the test that says whether it aims at the task's modes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from dlnlib._checks import Array, each, generator, instance, positive, positive_int
+from dlnlib._checks import Array, generator, instance, positive, positive_int
 from dlnlib.descent import gradient_descent
-from dlnlib.initialization import gaussian, orthogonal
+from dlnlib.initialization import _check_widths, _orthonormalised, gaussian, orthogonal
 from dlnlib.task import Task
 
 __all__ = ["Consistency", "Pretraining", "alignment", "consistency", "greedy", "limit"]
@@ -111,23 +109,15 @@ def greedy(
     for n_in, n_out in pairwise(widths):
         variances, _ = _principal(moments)
         smallest, at_zero = 0.5 * float(variances[n_out:].sum()), 0.5 * float(variances.sum())
+        code, start = Task(moments, moments, float(np.trace(moments))), gaussian([n_in, n_out, n_in], scale, rng)
+        rate, goal = fraction / variances[0], smallest + left * at_zero
         run = gradient_descent(
-            Task(moments, moments, float(np.trace(moments))),
-            gaussian([n_in, n_out, n_in], scale, rng),
-            fraction / variances[0],
-            max_steps,
-            record_every=max_steps,
-            stop_below=smallest + left * at_zero,
-            overwrite_weights=True,
-            dtype=dtype,
+            code, start, rate, max_steps, record_every=max_steps, stop_below=goal, overwrite_weights=True, dtype=dtype
         )
         if run.interrupted:
             raise KeyboardInterrupt
         if run.diverged:
-            raise ValueError(
-                f"scale was {scale:g}; from weights that large, on inputs of variances up to {variances[0]:g}, "
-                f"layer {len(found.steps) + 1} diverged"
-            )
+            raise ValueError(f"scale was {scale:g}; from weights that large layer {len(found.steps) + 1} diverged")
         if not np.isfinite(run.reached_at):
             raise ValueError(f"max_steps was {max_steps}; layer {len(found.steps) + 1} needs more for left = {left:g}")
         encoder, decoder = run.weights
@@ -322,14 +312,11 @@ def _drawn(variances: Array, components: Array, rng: np.random.Generator) -> Arr
 
     The draw is the same on every machine, whatever its eigenvectors are, for it depends on the projectors alone.
     """
-    towards = rng.standard_normal(components.shape)
-    found = components * np.where(np.sum(components * towards, axis=0) < 0, -1.0, 1.0)
+    towards, found = rng.standard_normal(components.shape), np.empty_like(components)
     breaks = np.flatnonzero(np.diff(variances) < -1e-9 * variances[1:]) + 1
     for group in np.split(np.arange(len(variances)), breaks):
-        if len(group) > 1:
-            basis = components[:, group]
-            q, r = np.linalg.qr(basis @ (basis.T @ towards[:, group]))
-            found[:, group] = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+        basis = components[:, group]
+        found[:, group] = _orthonormalised(basis @ (basis.T @ towards[:, group]))
     return found
 
 
@@ -340,9 +327,7 @@ def _moments(task: Task) -> Array:
 
 def _from_inputs(task: Task, widths: Sequence[int]) -> list[int]:
     instance("task", task, Task)
-    checked = [positive_int(name, width) for name, width in each("widths", widths)]
-    if len(checked) < 2 or checked[0] != task.n_in:
-        raise ValueError(
-            f"widths was {checked}; it must begin with this task's {task.n_in} inputs and name one layer more"
-        )
+    checked = _check_widths(widths)
+    if checked[0] != task.n_in:
+        raise ValueError(f"widths was {checked}; it must begin with this task's {task.n_in} inputs")
     return checked

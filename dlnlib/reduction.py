@@ -1,7 +1,5 @@
 """Smaller networks with exactly the same learning trajectories."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,17 +51,6 @@ class Reduction:
         """
         return [frame.shape[1] for frame in self.frames]
 
-    @property
-    def reduced(self) -> bool:
-        """Whether the network became smaller; if not, task and weights are those that were given.
-
-        Examples
-        --------
-        >>> reduce(Task([[1.0]]), [[[0.1]], [[0.1]]]).reduced
-        False
-        """
-        return self.widths != [len(frame) for frame in self.frames]
-
     def lift(self, weights: Sequence[ArrayLike]) -> list[Array]:
         """Return the full network at the moment when the small one has these weights.
 
@@ -95,15 +82,10 @@ class Reduction:
         small = [finite(name, w) for name, w in each("weights", weights)]
         if [w.shape[-2:] for w in small] != [w.shape for w in self.weights]:
             raise ValueError(
-                f"weights had shapes {[w.shape for w in small]}; "
-                f"the small network's have {[w.shape for w in self.weights]}"
+                f"weights had shapes {[w.shape for w in small]}; the small network's have widths {self.widths}"
             )
-        return [
-            full + after @ (w - w0) @ before.T
-            for full, w, w0, (before, after) in zip(
-                self.start, small, self.weights, itertools.pairwise(self.frames), strict=True
-            )
-        ]
+        layers = zip(self.start, small, self.weights, itertools.pairwise(self.frames), strict=True)
+        return [full + after @ (w - w0) @ before.T for full, w, w0, (before, after) in layers]
 
 
 def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13) -> Reduction:
@@ -172,51 +154,32 @@ def reduce(task: Task, weights: Sequence[ArrayLike], *, tolerance: float = 1e-13
     spaces[-1].add(task.sigma_yx, 1e3 * tolerance * strongest)
     spaces[-1].add(layers[-1], noise[-1])
 
+    # For each space: where its matrices lead, and what length is rounding there
+    maps: list[list[tuple[int, Array, float]]] = [[] for _ in spaces]
+    if task.sigma_xx is not None:
+        maps[0].append((0, task.sigma_xx, 1e3 * tolerance * float(np.linalg.norm(task.sigma_xx))))
+    for i, w in reversed([*enumerate(layers)]):
+        maps[i].append((i + 1, w, noise[i]))
+        maps[i + 1].append((i, w.T, noise[i]))
     pending = [space.basis for space in spaces]  # the directions whose images have not been taken yet
-    carried = [[w[:, :0]] for w in layers]  # what each layer makes of the basis below it
     order = range(len(pending))
     while any(new.shape[1] for new in pending):
         for i in order:  # up, then down, so that what is new is handed through all layers in one sweep
             new, pending[i] = pending[i], pending[i][:, :0]
-            if not new.shape[1]:
-                continue
-            if i == 0 and task.sigma_xx is not None:
-                images = [(0, task.sigma_xx @ new, 1e3 * tolerance * float(np.linalg.norm(task.sigma_xx)))]
-            else:
-                images = []
-            if i < len(layers):
-                carried[i].append(layers[i] @ new)
-                images.append((i + 1, carried[i][-1], noise[i]))
-            if i > 0:
-                images.append((i - 1, layers[i - 1].T @ new, noise[i - 1]))
-            for target, image, least in images:
-                pending[target] = np.hstack([pending[target], spaces[target].add(image, least)])
+            for target, matrix, least in maps[i] if new.shape[1] else []:
+                pending[target] = np.hstack([pending[target], spaces[target].add(matrix @ new, least)])
         order = order[::-1]
 
-    for i, space in enumerate(spaces):
-        if not space.basis.shape[1]:  # Nothing ever passes here: the weights of any one direction never move.
-            space.basis = np.eye(len(space.basis), 1)
-            if i < len(layers):
-                carried[i].append(layers[i] @ space.basis)
-
-    frames = [space.basis if space.basis.shape[1] < len(space.basis) else np.eye(len(space.basis)) for space in spaces]
+    frames = [space.frame() for space in spaces]
     if all(frame.shape[1] == len(frame) for frame in frames):
-        return Reduction(task, _read_only_views(layers), frames, _read_only_views(layers))
-    first, last = frames[0], frames[-1]
-    small_task = task._in_frames(first, last)
-    small = [
-        after.T @ (w if before.shape[1] == len(before) else np.hstack(images))
-        for w, images, before, after in zip(layers, carried, frames[:-1], frames[1:], strict=True)
-    ]
-    return Reduction(small_task, _read_only_views(small), frames, _read_only_views(layers))
+        return Reduction(task, _read_only(layers), frames, _read_only(layers))
+    small = [after.T @ w @ before for w, (before, after) in zip(layers, itertools.pairwise(frames), strict=True)]
+    return Reduction(task._in_frames(frames[0], frames[-1]), _read_only(small), frames, _read_only(layers))
 
 
-def _read_only_views(arrays: list[Array]) -> list[Array]:
+def _read_only(arrays: list[Array]) -> list[Array]:
     """Return the same arrays, not copied, so that nothing writes to them by this way."""
-    views = [array.view() for array in arrays]
-    for view in views:
-        view.flags.writeable = False
-    return views
+    return [np.broadcast_to(array, array.shape) for array in arrays]
 
 
 class _Subspace:
@@ -236,6 +199,11 @@ class _Subspace:
 
     def _outside(self, vectors: Array) -> Array:
         return vectors - self.basis @ (self.basis.T @ vectors)
+
+    def frame(self) -> Array:
+        n, found = self.basis.shape
+        # Where nothing ever passes, the weights of any one direction never move.
+        return self.basis if 0 < found < n else np.eye(n, found or 1)
 
 
 def reduce_outputs(task: Task, weights: Sequence[ArrayLike]) -> tuple[Task, list[Array]]:

@@ -1,13 +1,9 @@
 """How large a step may be, and what depth costs when every depth takes the best one."""
 
-from __future__ import annotations
-
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, at_least, broadcasting, on_the_way, positive, unwrap
+from dlnlib._checks import Array, at_least, broadcasting, finite, on_the_way, positive, unwrap
 from dlnlib.exact import learning_time
 
 __all__ = ["best_learning_rate", "curvature", "largest_stable_rate", "steps_to_learn"]
@@ -57,7 +53,7 @@ def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | flo
     >>> round(along, 3), round(across, 3)
     (-1.7, 1.9)
     """
-    u, s, depth = positive("u", u), positive("s", s), _finite_depth(depth)
+    u, s, depth = positive("u", u), positive("s", s), finite("depth", at_least("depth", depth, 1))
     broadcasting(u=u, s=s, depth=depth)
     a, residual = u ** (1 - 2 / depth), s - u
     # D u^(2 - 2/D) - (D - 1) u^(1 - 2/D) (s - u), without its cancellation at s / 2
@@ -125,7 +121,7 @@ def best_learning_rate(s: ArrayLike, depth: ArrayLike) -> Array | float:
     >>> best_learning_rate(s=2.0, depth=4) * curvature(u=2.0, s=2.0, depth=4)[0]
     1.0
     """
-    s, depth = positive("s", s), _finite_depth(depth)
+    s, depth = positive("s", s), finite("depth", at_least("depth", depth, 1))
     broadcasting(s=s, depth=depth)
     return unwrap(1 / (depth * s ** (2 - 2 / depth)))
 
@@ -171,9 +167,9 @@ def steps_to_learn(
 
     Examples
     --------
-    >>> [round(steps_to_learn(0.9, 1.0, 0.01, depth), 1) for depth in (2, 10, 1000, math.inf)]
+    >>> [round(steps_to_learn(0.9, 1.0, 0.01, depth), 1) for depth in (2, 10, 1000, np.inf)]
     [6.8, 53.3, 104.9, 105.7]
-    >>> round(steps_to_learn(0.9, 1.0, 0.5, math.inf) - steps_to_learn(0.9, 1.0, 0.5, 2), 2)
+    >>> round(steps_to_learn(0.9, 1.0, 0.5, np.inf) - steps_to_learn(0.9, 1.0, 0.5, 2), 2)
     0.89
     """
     s, depth, fraction = positive("s", s), at_least("depth", depth, 1), positive("fraction", fraction)
@@ -183,10 +179,3 @@ def steps_to_learn(
     # In units of s the curvature at the minimum is D.
     u = on_the_way("u", u, u0, s)
     return learning_time(u / s, 1.0, u0 / s, depth, tau=layers / fraction)
-
-
-def _finite_depth(depth: ArrayLike) -> Array:
-    layers = at_least("depth", depth, 1)
-    if np.isinf(layers).any():
-        raise ValueError(f"depth was {math.inf}; it must be finite here, for the curvature grows in proportion to it")
-    return layers

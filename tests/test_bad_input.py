@@ -293,14 +293,6 @@ TABLE = [
         s=([0.1, 0.2], [*POSITIVE, 1]),
         rate=(1.0, POSITIVE),
     ),
-    row(
-        exact.decayed_mode,
-        t=([1.0, 2.0], [*TIMES, math.inf]),
-        s=([1.0, 2.0], POSITIVE),
-        u0=(0.1, POSITIVE),
-        decay=(0.1, [*TIMES, math.inf]),
-        tau=(1.0, POSITIVE),
-    ),
     row(exact.decay_threshold, s=([1.0, 2.0], POSITIVE), depth=([3, 4], [1.5, MISFIT, math.inf])),
     row(
         exact.decayed_strength,
@@ -597,7 +589,6 @@ ELEMENTWISE = [
     (exact.unbalanced_mode, "t"),
     (exact.unbalanced_time, "u"),
     (exact.plateau_growth, "n"),
-    (exact.decayed_mode, "t"),
     (exact.decayed_strength, "decay"),
     (stability.curvature, "u"),
     (stability.largest_stable_rate, "s"),

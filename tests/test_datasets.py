@@ -314,6 +314,7 @@ NINE = np.arange(9, dtype=np.uint8)
 def test_what_is_no_idx_file_is_refused(tmp_path):
     for content in (
         *(b"", b"\0\0", b"<html>", idx(NINE, 8)[:-1], idx(NINE, 8) + b"1", idx(NINE, 10), bytes([0, 0, 8, 9])),
+        b"\1" + idx(NINE, 8)[1:],
         gzip.compress(idx(np.arange(999, dtype=">i4"), 12))[:-9],
     ):
         (tmp_path / "file").write_bytes(content)
@@ -485,7 +486,7 @@ def test_what_is_no_split_or_probability_is_refused_by_name():
             lambda: datasets.mnist("training"),
             r"split was 'training'; it must be one of \('train', 'validation', 'test'\)",
         ),
-        (lambda: datasets.diffuse(flip=0.6, rng=0), r"flip was 0.6; it must be a probability from 0 to 1/2"),
-        (lambda: datasets.diffuse(flip=-0.1, rng=0), r"flip was -0.1; it must be a probability"),
+        (lambda: datasets.diffuse(flip=0.6, rng=0), r"flip was 0.6; it must be from 0 to 0.5"),
+        (lambda: datasets.diffuse(flip=-0.1, rng=0), r"flip was -0.1; it must be from 0"),
         (lambda: datasets.hierarchy(rng=None), r"rng was None; it must be a seed .* or a numpy.random.Generator"),
     )

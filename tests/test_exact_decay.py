@@ -13,25 +13,6 @@ repeatable = settings(derandomize=True, deadline=None, max_examples=25)
 
 
 @repeatable
-@given(s=st.floats(0.1, 3), u0=st.floats(1e-6, 5), decay=st.floats(0, 4), tau=st.floats(0.3, 3))
-def test_decayed_mode_against_an_integrator_of_the_layers(s, u0, decay, tau):
-    t = np.linspace(0, 4 * tau, 9)
-
-    def velocity(_, a):
-        return (a[::-1] * (s - a[0] * a[1]) - decay * a) / tau
-
-    a, b = solve_ivp(velocity, (0, t[-1]), [u0**0.5] * 2, "DOP853", t, rtol=1e-12, atol=1e-15).y
-    np.testing.assert_allclose(exact.decayed_mode(t, s, u0, decay, tau), a * b, rtol=1e-9, atol=1e-13)
-
-
-def test_decayed_mode_without_decay_and_at_the_threshold():
-    t = np.linspace(0, 30, 7)
-    np.testing.assert_allclose(exact.decayed_mode(t, 1.3, 0.01, 0.0), exact.mode_strength(t, 1.3, 0.01), rtol=1e-13)
-    np.testing.assert_allclose(exact.decayed_mode(t, 1.3, 0.2, 1.3), 0.2 / (1 + 0.4 * t), rtol=1e-13)
-    np.testing.assert_allclose(exact.decayed_mode(1e6, [0.5, 1.0], 0.1, 0.75), [0.0, 0.25], rtol=1e-15)
-
-
-@repeatable
 @given(s=st.floats(0.1, 5), share=st.floats(0, 1.5), depth=st.integers(2, 8))
 def test_decayed_strength_is_the_largest_root(s, share, depth):
     decay = share * exact.decay_threshold(s, depth)

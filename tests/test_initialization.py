@@ -164,12 +164,12 @@ def test_bad_arguments_are_refused_by_name():
         (lambda: initialization.decoupled(random_task(3, 2), [3, 4, 2], 0, 0), r"u0 was 0; .* a mode never moves"),
         (
             lambda: initialization.decoupled(random_task(3, 2), [2, 4, 3], 0.1, 0),
-            r"widths began with 2 and ended with 3; this task has 3 inputs and 2 outputs",
+            r"widths went from 2 to 3; they must go from 3 to 2",
         ),
         (lambda: initialization.decoupled(random_task(3, 2), [3, 4, 2], [0.1, -0.2], 0), r"u0 was -0.2"),
         (
             lambda: initialization.decoupled(random_task(3, 2), [3, 4, 2], [0.1, 0.1, 0.1], 0),
-            r"u0 had shape \(3,\); .* one strength for each of 2 modes",
+            r"u0 had shape \(3,\); .* or one for each of 2 modes",
         ),
         (lambda: initialization.decoupled(random_task(3, 2), [3, 1, 2], [0.1, 0.1], 0), r"each of 1 modes"),
         (

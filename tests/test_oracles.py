@@ -51,7 +51,6 @@ COVERED = {  # by a property in another file
     descent.gradient_descent: "test_descent.test_one_step_is_autograds_gradient",
     exact.best_stopping_time: "test_exact_generalisation.test_no_time_is_better_than_the_best",
     exact.decay_threshold: "test_exact_decay.test_decayed_strength_is_the_largest_root",
-    exact.decayed_mode: "test_exact_decay.test_decayed_mode_against_an_integrator_of_the_layers",
     exact.decayed_strength: "test_exact_decay.test_decayed_strength_is_the_largest_root",
     exact.edge_sharpness: "test_exact_steps.test_edge_sharpness_to_second_order_at_40_digits",
     exact.escape_rate: "test_exact_steps.test_the_border_is_mapped_to_itself_by_tripling_an_angle",

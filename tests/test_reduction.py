@@ -141,7 +141,6 @@ def test_the_subspaces_hold_what_training_touches_and_no_more(kind, variances, h
         == [frame.shape[1] for frame in small.frames]
         == [w.shape[1] for w in small.weights] + [small.task.n_out]
     )
-    assert small.reduced == (small.widths != [6, *hidden, 5])
     assert (small.task.trace_yy, small.task.n_examples) == (40.0, 7)
     first, last = small.frames[0], small.frames[-1]
     np.testing.assert_allclose(small.task.sigma_yx, last.T @ sigma_yx @ first, atol=1e-12)
@@ -239,7 +238,7 @@ def test_a_network_of_width_1000_on_mnist_is_followed_exactly(depth, rate):
 def test_wide_orthogonal_layers_reduce_to_three_neurons_for_each_output():
     task = Task(np.random.default_rng(0).standard_normal((2, 40)))
     small = reduce(task, initialization.orthogonal([40, 60, 60, 60, 2], rng=0))
-    assert small.reduced and max(small.widths) == 6 and small.widths[-1] == 2
+    assert max(small.widths) == 6 and small.widths[-1] == 2
     decoupled = reduce(task, initialization.decoupled(task, [40, 60, 60, 2], 0.1, rng=0))
     assert decoupled.widths == [2, 2, 2, 2]
 
@@ -274,7 +273,7 @@ def test_a_random_gaussian_network_is_returned_as_it_is():
     task = Task(np.random.default_rng(0).standard_normal((3, 6)))
     start = initialization.gaussian([6, 8, 8, 3], 0.3, rng=0)
     same = reduce(task, start)
-    assert same.task is task and not same.reduced and same.widths == [6, 8, 8, 3]
+    assert same.task is task and same.widths == [6, 8, 8, 3]
     for w, given_w in zip(same.weights, start, strict=True):
         np.testing.assert_array_equal(w, given_w)
 
@@ -302,7 +301,7 @@ def test_bad_arguments_of_reduce_are_refused_by_name(call, message):
 def test_what_lift_compares_with_is_kept_from_training(n_in):
     task = Task(np.eye(2, n_in))
     small = reduce(task, initialization.gaussian([n_in, 2, 2], scale=0.5, rng=0))
-    assert small.reduced == (n_in == 5)
+    assert (small.task is not task) == (n_in == 5)
     for weights in (small.weights, small.start):
         assert not any(w.flags.writeable for w in weights)
     run = descent.gradient_descent(small.task, small.weights, 0.1, 30, overwrite_weights=True)

@@ -136,7 +136,7 @@ def test_arguments_broadcast():
 
 def test_bad_arguments_are_refused_by_name():
     assert_refused(
-        (lambda: stability.curvature(1, 1, math.inf), r"depth was inf; it must be finite here"),
+        (lambda: stability.curvature(1, 1, math.inf), r"depth held NaN or infinity; every entry must be a finite"),
         (lambda: stability.best_learning_rate(1, 0.5), r"depth was 0.5; it must be a number of at least 1"),
         (lambda: stability.steps_to_learn(0.5, 1, 0.1, 2, fraction=0), r"fraction was 0; it must be greater"),
         (lambda: stability.steps_to_learn(2, 1, 0.1, 2), r"u was 2; it must lie on the way"),

@@ -1,7 +1,5 @@
 """How long a motion takes that goes one way: tabulated once for each mode, and inverted at any number of times."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Linear attention that learns regression in context: the modes of its task, and the loss on each plateau."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +13,15 @@ __all__ = ["AttentionModes", "attention_modes"]
 class AttentionModes(NamedTuple):
     """What `attention_modes` returns, a mode for each principal component of the inputs, largest variance first.
 
+    Attributes
+    ----------
+    s : array
+        Strength of each mode, shape (d,).
+    input_variance : array
+        Variance of what each mode sees, shape (d,).
+    losses : array
+        Half the mean squared error with the first 0, 1, ..., d modes learned, shape (d + 1,).
+
     Examples
     --------
     >>> s, input_variance, losses = attention_modes([[1.0]], n_examples=2)
@@ -23,11 +30,8 @@ class AttentionModes(NamedTuple):
     """
 
     s: Array
-    """Strength of each mode, shape (d,)."""
     input_variance: Array
-    """Variance of what each mode sees, shape (d,)."""
     losses: Array
-    """Half the mean squared error with the first 0, 1, ..., d modes learned, shape (d + 1,)."""
 
 
 def attention_modes(covariance: ArrayLike, n_examples: int) -> AttentionModes:

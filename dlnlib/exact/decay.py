@@ -1,59 +1,11 @@
 """Weight decay: what of a mode survives it, at two layers and more."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import exprel
 
-from dlnlib._checks import Array, at_least, broadcasting, finite, positive, refuse, unwrap
+from dlnlib._checks import Array, at_least, broadcasting, finite, positive, unwrap
 
-__all__ = ["decay_threshold", "decayed_mode", "decayed_strength"]
-
-
-def decayed_mode(t: ArrayLike, s: ArrayLike, u0: ArrayLike, decay: ArrayLike, tau: ArrayLike = 1.0) -> Array | float:
-    r"""Return the strength of a mode of two equal layers under weight decay gamma.
-
-    The loss gains (gamma / 2) (a^2 + b^2), and s - gamma takes the place of s:
-
-    .. math:: \tau \dot u = 2 u (s - \gamma - u), \qquad
-              u(t) = \frac{u_0}{e^{-2 r t/\tau} + u_0 (1 - e^{-2 r t/\tau}) / r}, \qquad r = s - \gamma.
-
-    A mode with s < gamma dies, and one with s = gamma falls as tau / 2t.
-
-    Parameters
-    ----------
-    t : array_like
-        Time, zero or positive.
-    s, u0, tau : array_like
-        Singular value, strength at time zero, time constant, as in `mode_strength`; positive.
-    decay : array_like
-        Weight decay gamma; zero or positive.
-
-    Returns
-    -------
-    numpy.ndarray or float
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside the range above.
-
-    References
-    ----------
-    Saxe, McClelland & Ganguli (2014) for gamma = 0.
-
-    Examples
-    --------
-    >>> decayed_mode(10.0, s=[0.5, 1.0, 2.0], u0=0.2, decay=1.0).round(4)
-    array([0.  , 0.04, 1.  ])
-    """
-    t, s, u0 = finite("t", at_least("t", t, 0)), positive("s", s), positive("u0", u0)
-    decay, tau = finite("decay", at_least("decay", decay, 0)), positive("tau", tau)
-    broadcasting(t=t, s=s, u0=u0, decay=decay, tau=tau)
-    with np.errstate(over="ignore"):
-        x = -2 * (s - decay) * t / tau
-        return unwrap(np.asarray(u0 / (np.exp(x) + u0 * 2 * t / tau * exprel(x))))
+__all__ = ["decay_threshold", "decayed_strength"]
 
 
 def decay_threshold(s: ArrayLike, depth: ArrayLike) -> Array | float:
@@ -143,7 +95,6 @@ def decayed_strength(s: ArrayLike, decay: ArrayLike, depth: ArrayLike = 2) -> Ar
 
 
 def _mode(s: ArrayLike, depth: ArrayLike) -> tuple[Array, Array]:
-    s, depth = positive("s", s), at_least("depth", depth, 2)
-    refuse(np.isinf(depth), "depth", depth, "finite")
+    s, depth = positive("s", s), finite("depth", at_least("depth", depth, 2))
     broadcasting(s=s, depth=depth)
     return s, depth

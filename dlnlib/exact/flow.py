@@ -1,11 +1,10 @@
 """A whole two-layer network from any balanced start: no alignment between the start and the task is needed."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import block_diag
 from scipy.special import exprel
 
 from dlnlib._checks import Array, at_least, finite, positive, refuse, two_layers
@@ -23,6 +22,15 @@ class BalancedFlow(NamedTuple):
     Its weights are those of gradient flow up to one rotation of the hidden layer, which no map, similarity or kernel
     depends on; hidden units that stay empty are left out.
 
+    Attributes
+    ----------
+    w1 : array
+        First weight matrix, shape (..., n_hidden, n_in).
+    w2 : array
+        Second weight matrix, shape (..., n_out, n_hidden).
+    imbalance : float
+        lambda in W_2^T W_2 - W_1 W_1^T = lambda I, the same at all times.
+
     Examples
     --------
     >>> flow = balanced_flow([0.0, 50.0], [[1.0]], w1=[[0.5]], w2=[[1.0]])
@@ -33,11 +41,8 @@ class BalancedFlow(NamedTuple):
     """
 
     w1: Array
-    """First weight matrix, shape (..., n_hidden, n_in)."""
     w2: Array
-    """Second weight matrix, shape (..., n_out, n_hidden)."""
     imbalance: float
-    """lambda in W_2^T W_2 - W_1 W_1^T = lambda I, the same at all times."""
 
     @property
     def weights(self) -> list[Array]:
@@ -246,13 +251,10 @@ def _eigenbasis(sigma: Array, imbalance: float, w1: Array, w2: Array) -> tuple[A
     lone_inputs, lone_outputs = (
         np.linalg.qr(np.hstack([modes, columns])).Q[:, s.size :] for modes, columns in ((vt.T, w1.T), (u, w2))
     )
-    blocks = [
-        [vt.T * of_inputs, -vt.T * of_outputs, lone_inputs, np.zeros((len(vt.T), lone_outputs.shape[1]))],
-        [u * of_outputs, u * of_inputs, np.zeros((len(u), lone_inputs.shape[1])), lone_outputs],
-    ]
+    pairs = np.block([[vt.T * of_inputs, -vt.T * of_outputs], [u * of_outputs, u * of_inputs]])
     radius = np.hypot(s, imbalance / 2)
     lone = np.repeat([-imbalance / 2, imbalance / 2], [lone_inputs.shape[1], lone_outputs.shape[1]])
-    return np.concatenate([radius, -radius, lone]), np.block(blocks)
+    return np.concatenate([radius, -radius, lone]), np.hstack([pairs, block_diag(lone_inputs, lone_outputs)])
 
 
 def _imbalance(w1: Array, w2: Array, tolerance: float) -> float:

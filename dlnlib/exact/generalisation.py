@@ -9,8 +9,6 @@ random white inputs: with c = 1 / alpha,
 Equal steps integrate a periodic function of theta with an exponentially small error.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

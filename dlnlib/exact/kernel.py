@@ -1,7 +1,5 @@
 """The neural tangent kernel of a deep linear network: how its map moves with a gradient on it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 

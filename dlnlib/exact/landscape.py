@@ -1,7 +1,5 @@
 """The critical points of a two-layer network: which there are, how high they lie and how many ways lead down."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import accumulate, combinations
 from math import comb
@@ -10,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, each, finite, positive_int, shown, two_layers
+from dlnlib._checks import Array, each, finite, positive_int, shown, squarable, two_layers
 
 __all__ = ["CriticalFamily", "critical_families", "critical_point", "hessian"]
 
@@ -19,6 +17,15 @@ _MOST_FAMILIES = 1_000_000
 
 class CriticalFamily(NamedTuple):
     """A family of critical points: the modes whose strength is s, the others having none.
+
+    Attributes
+    ----------
+    kept : tuple of int
+        The modes whose strength is s, by number.
+    excess_loss : float
+        Loss above that of the best linear map, half the sum of the dropped s^2.
+    hessian_index : int
+        Number of negative eigenvalues of the Hessian; 0 for global minima alone (several families if s are equal).
 
     Examples
     --------
@@ -29,9 +36,7 @@ class CriticalFamily(NamedTuple):
 
     kept: tuple[int, ...]
     excess_loss: float
-    """Loss above that of the best linear map, half the sum of the dropped s^2."""
     hessian_index: int
-    """Number of negative eigenvalues of the Hessian; 0 for global minima alone (several families if s are equal)."""
 
 
 def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> list[CriticalFamily]:
@@ -95,8 +100,7 @@ def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> li
     sizes = range(min(hidden, len(modes)) + 1)
     if any(count > _MOST_FAMILIES for count in accumulate(comb(len(modes), size) for size in sizes)):
         raise ValueError(
-            f"sigma_yx had {len(modes)} modes for {hidden} hidden units; "
-            f"these have more than {_MOST_FAMILIES:,} critical families, too many to list"
+            f"sigma_yx had {len(modes)} modes for {hidden} hidden units; families may be {_MOST_FAMILIES:,}"
         )
     return [_family(s[modes], modes, kept, hidden) for size in sizes for kept in combinations(range(len(modes)), size)]
 
@@ -185,12 +189,9 @@ def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
     >>> np.linalg.eigvalsh(hessian(np.diag([2.0, 1.0]), w1, w2)).round(6)
     array([-1.,  0.,  2.,  3.])
     """
-    sigma, first, second = two_layers(sigma_yx, w1, w2)
+    sigma, first, second = two_layers(sigma_yx, squarable("w1", w1), squarable("w2", w2))
     (n_out, n_in), hidden = sigma.shape, first.shape[0]
-    with np.errstate(over="ignore", invalid="ignore"):
-        residual, of_first, of_second = sigma - second @ first, first @ first.T, second.T @ second
-    if not all(np.isfinite(product).all() for product in (residual, of_first, of_second)):
-        raise ValueError("w1 and w2 held numbers so large that their products overflow; these must be finite")
+    residual, of_first, of_second = sigma - second @ first, first @ first.T, second.T @ second
     mixed = np.einsum("oh,ki->hiok", second, first) - np.einsum("oi,hk->hiok", residual, np.eye(hidden))
     mixed = mixed.reshape(hidden * n_in, n_out * hidden)
     return np.block([[np.kron(of_second, np.eye(n_in)), mixed], [mixed.T, np.kron(np.eye(n_out), of_first)]])
@@ -199,17 +200,12 @@ def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
 def _singular_values(given: ArrayLike) -> Array:
     """Return the singular values of a matrix, or those that are given."""
     values = finite("sigma_yx", given)
-    if values.ndim == 2 and values.size:
-        return np.asarray(np.linalg.svdvals(values))
-    if values.ndim != 1 or not values.size or (values < 0).any():
+    if values.ndim not in (1, 2) or not values.size or (values.ndim == 1 and values.min() < 0):
         raise ValueError(
-            f"sigma_yx was {shown(given)}; "
-            "it must be a matrix, or a list of singular values, zero or positive, and not empty"
+            f"sigma_yx was {shown(given)}; it must be a matrix or singular values, zero or positive, and not empty"
         )
-    with np.errstate(over="ignore"):
-        if not np.isfinite(values @ values):
-            raise ValueError(f"sigma_yx held {values.max():g}; squares must be finite")
-    return values
+    squarable("sigma_yx", values)
+    return np.asarray(np.linalg.svdvals(values)) if values.ndim == 2 else values
 
 
 def _threshold(s: Array) -> float:

@@ -1,7 +1,5 @@
 """One mode of a network with any number of unequal layers, by its conserved differences and one integral."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -7,8 +7,6 @@ against the logit l = ln(xi / (1 - xi)), xi = min(x, 1/x), in which
     dT/dl = xi^p,    p = 2/D - 1 for a mode that grows, p = 2 - 2/D for one that shrinks.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import lru_cache

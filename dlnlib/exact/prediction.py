@@ -1,7 +1,5 @@
 """What training on a task will do, before any of it: the loss, the modes, and how far the theory holds."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +17,17 @@ _MOST = 0.25  # of misalignment
 class Forecast(NamedTuple):
     """What training from a decoupled start is expected to do.
 
+    Attributes
+    ----------
+    loss : array
+        The loss at the times asked for, shape t.shape.
+    modes : array
+        Strengths of the modes, as `Modes.strengths` reads them off the map; shape t.shape + (n_modes,).
+    half_times : array
+        When each mode has half of its final strength, shape (n_modes,).
+    misalignment : float
+        Share of what can be learned that the modes, each by itself, leave: the error to expect in the loss.
+
     Examples
     --------
     >>> Forecast(loss=np.array([2.5, 0.0]), modes=np.eye(2), half_times=np.ones(2), misalignment=0.0).loss
@@ -26,13 +35,9 @@ class Forecast(NamedTuple):
     """
 
     loss: Array
-    """The loss at the times asked for, shape t.shape."""
     modes: Array
-    """Strengths of the modes, as `Modes.strengths` reads them off the map; shape t.shape + (n_modes,)."""
     half_times: Array
-    """When each mode has half of its final strength, shape (n_modes,)."""
     misalignment: float
-    """Share of what can be learned that the modes, each by itself, leave: the error to expect in the loss."""
 
 
 def forecast(task: Task, u0: ArrayLike, depth: float, t: ArrayLike, tau: float = 1.0) -> Forecast:
@@ -99,11 +104,9 @@ def forecast(task: Task, u0: ArrayLike, depth: float, t: ArrayLike, tau: float =
     if depth == 1:
         loss, modes, half = _one_layer(task, finite("u0", u0), t / tau)
         return Forecast(loss, modes, tau * half, misalignment)
-    if misalignment > _MOST:
-        raise ValueError(
-            f"task had inputs that share the modes' axes too little, misalignment {misalignment:.2f}; "
-            f"it must be at most {_MOST} (task.whitened() has 0)"
-        )
+    apart = np.asarray(misalignment)
+    what = "misalignment of task, whose inputs share the modes' axes too little,"
+    refuse(apart > _MOST, what, apart, f"at most {_MOST} (task.whitened() has 0)")
     modes = np.asarray(mode_strength(t[..., None], s, u0, depth, tau, input_variance=variances))
     loss = aligned + np.sum(variances * (modes - s / variances) ** 2, axis=-1) / 2
     return Forecast(loss, modes, np.asarray(half_time(s, u0, depth, tau, input_variance=variances)), misalignment)

@@ -1,7 +1,5 @@
 """One mode under steps of any size: plateaus, swings, what becomes of unequal layers, and where a start escapes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -51,12 +49,8 @@ def stepped_mode(s: ArrayLike, layers0: ArrayLike, rate: ArrayLike, decay: Array
     >>> [round(float(a.prod()), 4) for a in islice(stepped_mode(1.0, [0.5, 0.5], rate=0.5), 4)]
     [0.25, 0.4727, 0.7548, 0.9512]
     """
-    s, layers, rate, decay = (
-        positive("s", s),
-        finite("layers0", layers0),
-        positive("rate", rate),
-        at_least("decay", decay, 0),
-    )
+    s, layers, rate = positive("s", s), finite("layers0", layers0), positive("rate", rate)
+    decay = at_least("decay", decay, 0)
     if layers.ndim == 0 or layers.shape[-1] == 0:
         raise ValueError(f"layers0 had shape {layers.shape}; its last axis must hold at least one layer")
     broadcasting(s=s, rate=rate, decay=decay, layers0=layers[..., 0])
@@ -247,8 +241,7 @@ def edge_sharpness(sharpness: ArrayLike, s: ArrayLike, rate: ArrayLike) -> Array
     >>> round(edge_sharpness(sharpness=2.1, s=0.3, rate=1.0), 5)
     1.89531
     """
-    s, rate = positive("s", s), positive("rate", rate)
-    sharpness = positive("sharpness", sharpness)
+    sharpness, s, rate = positive("sharpness", sharpness), positive("s", s), positive("rate", rate)
     broadcasting(sharpness=sharpness, s=s, rate=rate)
     h, mu = np.asarray(rate * s), np.asarray(rate * sharpness - 2)
     refuse(h >= 1, "s", s, "less than 1 / rate: no minimum is stable")

@@ -1,7 +1,5 @@
 """One mode of a two-layer network whose layers are unequal, in closed form."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -4,25 +4,10 @@ Each figure is Python that says what it starts from, and JavaScript that draws i
 reader moves something; `figure.js` is what they share. `explore` steps through frames that matplotlib drew in advance.
 """
 
-from dlnlib.explore._beliefs import beliefs
-from dlnlib.explore._bench import bench
 from dlnlib.explore._figure import InteractiveFigure
 from dlnlib.explore._frames import explore, format_value
-from dlnlib.explore._lazyrich import lazy_to_rich
-from dlnlib.explore._onetime import one_time
-from dlnlib.explore._portrait import phase_portrait
-from dlnlib.explore._signals import signals
-from dlnlib.explore._step import large_steps
+from dlnlib.explore._maps import large_steps, signals
+from dlnlib.explore._modes import beliefs, bench, lazy_to_rich, one_time, phase_portrait
 
-__all__ = [
-    "InteractiveFigure",
-    "beliefs",
-    "bench",
-    "explore",
-    "format_value",
-    "large_steps",
-    "lazy_to_rich",
-    "one_time",
-    "phase_portrait",
-    "signals",
-]
+__all__ = ["InteractiveFigure", "beliefs", "bench", "explore", "format_value"]
+__all__ += ["large_steps", "lazy_to_rich", "one_time", "phase_portrait", "signals"]

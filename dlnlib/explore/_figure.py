@@ -1,9 +1,7 @@
 """The widget that all live figures are: its data and settings in Python, its drawing and sums in JavaScript."""
 
-from __future__ import annotations
-
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import matplotlib.pyplot as plt
 import traitlets
 from matplotlib.figure import Figure
 
+from dlnlib._checks import each, instance
 from dlnlib.figures import to_png
 
 # scripts/bundle.py makes it of the modules beside this file and of D3; a wheel brings it.
@@ -38,9 +37,7 @@ class InteractiveFigure(anywidget.AnyWidget):
     data = traitlets.Dict().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
 
-    def __init__(
-        self, kind: str, alt: str, still: bytes, *, data: Mapping[str, Any], settings: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, kind: str, alt: str, still: bytes, *, data: Mapping[str, Any], settings: Mapping[str, Any]):
         super().__init__(kind=kind, alt=alt, data=dict(data), settings=dict(settings))
         self._still = still
 
@@ -62,3 +59,13 @@ def still(figure: Figure) -> bytes:
     picture = to_png(figure)
     plt.close(figure)
     return picture
+
+
+def named(name: str, given: Iterable[str], n: int) -> list[str]:
+    """Return `given` as a list; refuse anything but `n` texts."""
+    texts = [(item, text) for item, text in each(name, given)]
+    for item, text in texts:
+        instance(item, text, str)
+    if len(texts) != n:
+        raise ValueError(f"{name} had {len(texts)} entries; there must be {n}")
+    return [text for _, text in texts]

@@ -1,7 +1,5 @@
 """Figures whose frames are drawn in advance; sliders choose among them in the browser."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import math
@@ -10,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from PIL import Image
 
 from dlnlib._checks import each, instance, shown
@@ -68,20 +67,18 @@ def explore(
     """
     if not callable(draw):
         raise ValueError(f"draw was {shown(draw)}; it must be a function that draws one frame")
-    start, labels = {} if start is None else start, {} if labels is None else labels
+    start, labels = start or {}, labels or {}
     for name, given, kind in (("alt", alt, str), ("start", start, Mapping), ("labels", labels, Mapping)):
         instance(name, given, kind)
     for name, label in labels.items():
         instance(f"labels[{name!r}]", label, str)
-    if play is not None:
-        instance("play", play, str)
     if not 1 <= len(grids) <= 3:
         raise ValueError(f"explore was given {len(grids)} parameters; it takes one to three")
-    for name in [*start, *labels, *([play] if play is not None else [])]:
-        if name not in grids:
-            raise ValueError(f"start, labels or play named {name!r}; the parameters are {list(grids)}")
+    for asked in (*start, *labels, play):
+        if asked not in (None, *grids):
+            raise ValueError(f"start, labels or play named {asked!r}; the parameters are {list(grids)}")
     values = {name: [value for _, value in each(name, grid)] for name, grid in grids.items()}
-    chosen = {}
+    chosen: dict[str, int] = {}
     for name, grid in values.items():
         if not grid:
             raise ValueError(f"the grid of {name} was empty; it must hold at least one value")
@@ -93,19 +90,14 @@ def explore(
         chosen[name] = grid.index(begin)
 
     frames, start_picture = [], b""
-    for indices in itertools.product(*(range(len(grid)) for grid in values.values())):
+    for indices in np.ndindex(*map(len, values.values())):
         frame = {name: grid[i] for (name, grid), i in zip(values.items(), indices, strict=True)}
         svg, picture = _draw_frame(draw, frame, with_png=indices == tuple(chosen.values()))
         frames.append(svg)
         start_picture = picture or start_picture
     elements, runs = _share(frames)
     parameters = [
-        {
-            "name": name,
-            "label": labels.get(name, name),
-            "values": [format_value(value) for value in grid],
-            "play": name == play,
-        }
+        {"name": name, "label": labels.get(name, name), "values": [*map(format_value, grid)], "play": name == play}
         for name, grid in values.items()
     ]
     panels = [float(width) for width in Image.open(io.BytesIO(start_picture)).info["Panels"].split()]
@@ -130,7 +122,7 @@ def _draw_frame(draw: Callable[..., object], values: Mapping[str, Any], with_png
     others, svg = plt.get_fignums(), io.StringIO()
     try:
         draw(**values)
-        made = [number for number in plt.get_fignums() if number not in others]
+        made = [*{*plt.get_fignums()} - {*others}]
         if len(made) != 1:
             raise ValueError(f"draw made {len(made)} figures at {values}; it must make one new figure")
         figure = plt.figure(made[0])
@@ -139,9 +131,8 @@ def _draw_frame(draw: Callable[..., object], values: Mapping[str, Any], with_png
             figure.savefig(svg, format="svg", metadata={"Date": None})
             picture = still(figure) if with_png else b""
     finally:
-        for number in plt.get_fignums():
-            if number not in others:
-                plt.close(number)
+        for number in {*plt.get_fignums()} - {*others}:
+            plt.close(number)
     # Hundredths of a point are more than a screen shows (factors, as in "scale(0.015625)", keep their digits).
     return re.sub(r"(?<=[\s\"])-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg.getvalue()), picture
 
