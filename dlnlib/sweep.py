@@ -315,8 +315,6 @@ def _dumps(value: Any, **options: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
     if hasattr(value, "tolist"):
         return value.tolist()
     raise ValueError(f"{value!r} is a {type(value).__name__}; points and results must be what JSON can hold")
