@@ -192,8 +192,6 @@ class LinearNetwork(Network):
         from_outputs = self.n_out <= self.n_in
         chain = weights if from_outputs else [w.mT for w in reversed(weights)]
         *beyond, product = itertools.accumulate(reversed(chain), operator.matmul)
-        if not beyond:
-            product = 1.0 * product  # a copy: what is seen must not move with the weights
         end_to_end = product if from_outputs else product.mT
         missed = self._missed(end_to_end)
 
