@@ -238,11 +238,8 @@ def train(
 def _batch_shape(rule: Rule, arrays: Sequence[Array], steps: int) -> tuple[int, ...]:
     """Return the batch axis of start and rates, or () if there is none."""
     shapes = [w.shape[:-2] for w in arrays]
-    try:
-        shape = np.broadcast_shapes(rule.batch_shape, *shapes)
-    except ValueError:
-        shape = None
-    if shape is None or len(shape) > 1:
+    axes = {rule.batch_shape, *shapes}
+    if len(axes - {(), (1,)}) > 1 or max(map(len, axes)) > 1:
         raise ValueError(
             f"learning_rate had shape {rule.batch_shape} and the weights leading axes {shapes}; "
             "they must be single or share one batch axis"
@@ -252,7 +249,7 @@ def _batch_shape(rule: Rule, arrays: Sequence[Array], steps: int) -> tuple[int, 
             f"learning_rate had {steps} entries, as many as there are steps; an array of rates must be a batch, a "
             "network for each (stack the starts to say so), and a schedule a function of the step"
         )
-    return shape
+    return max(axes)  # () < (1,) < (2,) < ...
 
 
 def _where_it_is_computed(

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from dlnlib import _checks
-from dlnlib._checks import Array, Nonlinearity
+from dlnlib._checks import Array, Nonlinearity, Seed
 from dlnlib.initialization import random_factors
 from dlnlib.meanfield import tanh_slope
 from dlnlib.task import Task
@@ -164,14 +164,7 @@ class LinearNetwork(Network):
            [2.5, 1. ]])
     """
 
-    def __init__(
-        self,
-        task: Task,
-        test: Task | None = None,
-        *,
-        label_noise: float = 0.0,
-        rng: int | np.random.Generator = 0,
-    ) -> None:
+    def __init__(self, task: Task, test: Task | None = None, *, label_noise: float = 0.0, rng: Seed = 0) -> None:
         _checks.instance("task", task, Task)
         if test is not None:
             _checks.instance("test", test, Task)
@@ -334,13 +327,7 @@ class SampleNetwork(Network):
     needs_torch = True
 
     def __init__(
-        self,
-        x: ArrayLike,
-        y: ArrayLike,
-        *,
-        batch_size: int | None = None,
-        label_noise: float = 0.0,
-        rng: int | np.random.Generator = 0,
+        self, x: ArrayLike, y: ArrayLike, *, batch_size: int | None = None, label_noise: float = 0.0, rng: Seed = 0
     ) -> None:
         self.x, self.y = _checks.finite("x", x), _checks.finite("y", y)
         task = Task.from_samples(self.x, self.y)
@@ -420,9 +407,7 @@ class TanhNetwork(SampleNetwork):
         return torch.tanh(hidden)
 
 
-def propagate(
-    x: ArrayLike, gain: ArrayLike, depth: int, rng: int | np.random.Generator, phi: Nonlinearity = np.tanh
-) -> Array:
+def propagate(x: ArrayLike, gain: ArrayLike, depth: int, rng: Seed, phi: Nonlinearity = np.tanh) -> Array:
     """Return the states of x' = g W phi(x), from the input on, with a random orthogonal W in each layer.
 
     Parameters
@@ -477,7 +462,7 @@ def jacobian_factors(
     x: ArrayLike,
     gain: float,
     depth: int,
-    rng: int | np.random.Generator,
+    rng: Seed,
     phi: Nonlinearity = np.tanh,
     slope: Nonlinearity = tanh_slope,
 ) -> Iterator[Array]:
@@ -526,6 +511,6 @@ def jacobian_factors(
     return draw(state)
 
 
-def _noise(label_noise: float, rng: int | np.random.Generator) -> float:
+def _noise(label_noise: float, rng: Seed) -> float:
     _checks.generator(rng)
     return _checks.between("label_noise", label_noise, 0, math.inf)
