@@ -167,7 +167,7 @@ def two_layers(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> tuple[Array
     sigma, first, second = finite("sigma_yx", sigma_yx, 2), finite("w1", w1, 2), finite("w2", w2, 2)
     if first.shape[1] != sigma.shape[1] or second.shape != (len(sigma), len(first)):
         shapes = f"{first.shape} and {second.shape}"
-        raise ValueError(f"w1 and w2 had shapes {shapes}; they must be such that w2 @ w1 has {sigma.shape}")
+        raise ValueError(f"w1 and w2 had shapes {shapes}; they must be such that w2 @ w1 fits sigma_yx, {sigma.shape}")
     return sigma, first, second
 
 
