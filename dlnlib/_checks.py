@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 Nonlinearity = Callable[[Array], Array]
+Seed = int | np.random.Generator
 
 
 def shown(value: object) -> str:
@@ -153,28 +154,24 @@ def chained(weights: Sequence[ArrayLike], n_in: int, n_out: int, ndims: tuple[in
     layers = [finite(name, w) for name, w in each("weights", weights)]
     if not layers:
         raise ValueError("weights was empty; it must hold at least one layer")
-    sizes = [n_in, *(w.shape[-2] if w.ndim in ndims else -1 for w in layers)]
-    fits = (w.shape[-2:] == (after, before) for w, (before, after) in zip(layers, pairwise(sizes), strict=True))
+    shapes = [w.shape for w in layers]
+    sizes = [n_in, *(shape[-2] if len(shape) in ndims else -1 for shape in shapes)]
+    fits = (shape[-2:] == (after, before) for shape, (before, after) in zip(shapes, pairwise(sizes), strict=True))
     if min(sizes) < 1 or not all(fits) or sizes[-1] != n_out:
-        raise ValueError(
-            f"weights had shapes {[w.shape for w in layers]}; they must chain from {n_in} inputs to {n_out} outputs"
-        )
+        raise ValueError(f"weights had shapes {shapes}; they must chain from {n_in} inputs to {n_out} outputs")
     return layers
 
 
 def two_layers(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> tuple[Array, Array, Array]:
     """Return the correlation and both weight matrices as float64 arrays; refuse shapes that do not fit."""
     sigma, first, second = finite("sigma_yx", sigma_yx, 2), finite("w1", w1, 2), finite("w2", w2, 2)
-    n_out, n_in = sigma.shape
-    if first.shape[1] != n_in or second.shape != (n_out, first.shape[0]):
-        raise ValueError(
-            f"w1 and w2 had shapes {first.shape} and {second.shape}; "
-            f"they must be (n_hidden, {n_in}) and ({n_out}, n_hidden) to fit sigma_yx"
-        )
+    if first.shape[1] != sigma.shape[1] or second.shape != (len(sigma), len(first)):
+        shapes = f"{first.shape} and {second.shape}"
+        raise ValueError(f"w1 and w2 had shapes {shapes}; they must be such that w2 @ w1 fits sigma_yx, {sigma.shape}")
     return sigma, first, second
 
 
-def generator(rng: int | np.random.Generator) -> np.random.Generator:
+def generator(rng: Seed) -> np.random.Generator:
     """Return a NumPy generator; refuse an unseeded one, so that every run can be repeated."""
     if isinstance(rng, np.random.Generator):
         return rng

@@ -9,18 +9,16 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnlib._checks import Array, finite, instance, path, positive, positive_int
-
-if TYPE_CHECKING:
-    from dlnlib.networks import Network
+from dlnlib._checks import Array, detached, finite, instance, path, positive, positive_int
+from dlnlib.networks import Network
 
 DIVERGED = 1e100  # a loss that is not below this is that of a diverged run
 BLOCK = 2**16  # numbers seen of the network before they are measured, all at once
@@ -153,32 +151,32 @@ class Run:
         (array([0, 1, 2, 2, 3]), array([0.  , 0.5 , 0.75, 0.75, 0.5 ]))
         """
         instance("run", run, Run)
-        batch, most = self.loss.ndim - 1, max(r.modes.shape[-1] for r in (self, run))
-        kept = [
-            (*(r.history or ()), r.loss, _filled(r.modes, most), *(() if r.test_loss is None else (r.test_loss,)))
-            for r in (self, run)
-        ]
-        shapes = [
-            [w.shape for w in r.weights] + [np.delete(x.shape, batch).tolist() for x in arrays]
-            for r, arrays in zip((self, run), kept, strict=True)
-        ]
-        if shapes[0] != shapes[1]:
+        axis, most = self.loss.ndim - 1, max(r.modes.shape[-1] for r in (self, run))
+
+        def joined(first: Array | None, second: Array | None) -> Any:
+            return None if first is second is None else np.concatenate([first, second], axis=axis)
+
+        try:
+            records = {
+                "loss": joined(self.loss, run.loss),
+                "modes": joined(_filled(self.modes, most), _filled(run.modes, most)),
+                "test_loss": joined(self.test_loss, run.test_loss),
+                "history": [joined(*pair) for pair in zip(self.history or (), run.history or (), strict=True)] or None,
+            }
+            alike = [w.shape for w in self.weights] == [w.shape for w in run.weights]
+        except ValueError:
+            alike = False
+        if not alike:
             raise ValueError(f"run was {run}; it must have the networks and records of {self}")
-        joined = [np.concatenate(pair, axis=batch) for pair in zip(*kept, strict=True)]
-        history, (loss, modes, *test_loss) = (joined[: len(self.history or ())], joined[len(self.history or ()) :])
-        time = np.broadcast_arrays(self.time[..., -1:], run.time[..., :1])[0] + run.time
-        before = np.broadcast_to(self.time, (*time.shape[:-1], len(self.steps)))
-        return Run(
-            np.concatenate([self.steps, self.steps[-1] + run.steps]),
-            np.concatenate([before, time], axis=-1),
-            loss,
-            modes,
-            test_loss[0] if test_loss else None,
-            run.weights,
-            history or None,
-            np.minimum(self.diverged_at, self.steps[-1] + run.diverged_at),
-            np.minimum(self.reached_at, self.steps[-1] + run.reached_at),
-            run.interrupted,
+        after = self.time[..., -1:] + run.time
+        before = np.broadcast_to(self.time, (*after.shape[:-1], len(self.steps)))
+        return replace(
+            run,
+            steps=np.concatenate([self.steps, self.steps[-1] + run.steps]),
+            time=np.concatenate([before, after], axis=-1),
+            diverged_at=np.minimum(self.diverged_at, self.steps[-1] + run.diverged_at),
+            reached_at=np.minimum(self.reached_at, self.steps[-1] + run.reached_at),
+            **records,
         )
 
     def rows(self) -> list[dict[str, float]]:
@@ -190,16 +188,12 @@ class Run:
         >>> descent.gradient_descent(Task([[2.0]]), [[[1.0]]], learning_rate=0.5, steps=1).rows()[-1]
         {'step': 1, 'time': 0.5, 'loss': 0.125, 'mode_1': 1.5}
         """
-        time = np.broadcast_to(self.time, self.loss.shape)
-        rows = []
-        for *member, record in np.ndindex(self.loss.shape):
-            at = (*member, record)
-            row = {"network": member[0]} if member else {}
-            row |= {"step": int(self.steps[record]), "time": float(time[at]), "loss": float(self.loss[at])}
-            if self.test_loss is not None:
-                row["test_loss"] = float(self.test_loss[at])
-            rows.append(row | {f"mode_{i}": float(u) for i, u in enumerate(self.modes[at], start=1)})
-        return rows
+        columns: dict[str, Any] = {} if self.loss.ndim == 1 else {"network": np.arange(len(self.loss))[:, None]}
+        columns |= {"step": self.steps, "time": self.time, "loss": self.loss}
+        columns |= {} if self.test_loss is None else {"test_loss": self.test_loss}
+        columns |= {f"mode_{i}": u for i, u in enumerate(np.moveaxis(self.modes, -1, 0), start=1)}
+        table = [np.broadcast_to(column, self.loss.shape).ravel().tolist() for column in columns.values()]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*table, strict=True)]
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the run to a file (.npz), to be read by `load`.
@@ -250,33 +244,28 @@ class Run:
         try:
             with file.open("rb") as stream, np.load(stream) as stored:
                 arrays = dict(stored)
-            lists = {
-                name: [arrays.pop(f"{name}_{i}") for i in range(sum(key.startswith(f"{name}_") for key in arrays))]
+            weights, history = (
+                [arrays.pop(f"{name}_{i}") for i in range(sum(key.startswith(f"{name}_") for key in arrays))]
                 for name in ("weights", "history")
-            }
-            interrupted = bool(arrays.pop("interrupted"))
-            rest = {"test_loss": arrays.pop("test_loss", None), "history": lists["history"] or None}
-            return cls(**arrays, **rest, weights=lists["weights"], interrupted=interrupted)
+            )
+            rest = {"test_loss": arrays.pop("test_loss", None), "interrupted": bool(arrays.pop("interrupted"))}
+            return cls(**arrays, **rest, weights=weights, history=history or None)
         except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise ValueError(f"{file} held no run ({error}); it must be a file that Run.save wrote") from None
 
-    def _facts(self) -> list[str]:
-        many = "" if self.loss.ndim == 1 else f"{len(self.loss)} networks, "
-        n, modes = len(self.steps), self.modes.shape[-1]
+    def __repr__(self) -> str:
+        n, modes, lost = len(self.steps), self.modes.shape[-1], int(self.diverged.sum())
         ends = [np.unique([x.min(), x.max()]) for x in (self.loss[..., 0], self.loss[..., -1])]
-        loss = " to ".join(" ... ".join(f"{x:.3g}" for x in end) for end in ends)
-        marks = [
-            f"{many}{self.steps[-1]} steps",
+        facts = [
+            f"{len(self.loss)} networks" if self.loss.ndim > 1 else "",
+            f"{self.steps[-1]} steps",
             f"{n} record{'s'[: n != 1]}",
             f"{modes} mode{'s'[: modes != 1]}",
-            f"loss {loss}",
+            "loss " + " to ".join(" ... ".join(f"{x:.3g}" for x in end) for end in ends),
+            f"{lost} of {self.diverged.size} diverged" if lost else "",
+            "interrupted" if self.interrupted else "",
         ]
-        if self.diverged.any():
-            marks.append(f"{self.diverged.sum()} of {self.diverged.size} diverged")
-        return marks + ["interrupted"] * self.interrupted
-
-    def __repr__(self) -> str:
-        return f"Run({', '.join(self._facts())})"
+        return f"Run({', '.join(filter(None, facts))})"
 
     def _repr_html_(self) -> str:
         rows = self.rows() if self.loss.ndim == 1 else self.rows()[len(self.steps) - 1 :: len(self.steps)]
@@ -295,16 +284,15 @@ def _filled(modes: Array, number: int) -> Array:
 class Log:
     """Arrays of one shape, one after the other, in one array that grows: a long history is never held twice."""
 
-    def __init__(self, most: int) -> None:
-        self.most, self.n, self.array = most, 0, np.empty(0)
+    def __init__(self) -> None:
+        self.n, self.array = 0, np.empty(0)
 
     def append(self, rows: Array) -> None:
         end = self.n + len(rows)
         if not self.n:
-            self.array = np.empty((min(self.most, max(end, 64)), *rows.shape[1:]), rows.dtype)
+            self.array = np.empty((end, *rows.shape[1:]), rows.dtype)
         elif end > len(self.array):
-            grown = min(self.most, max(end, len(self.array) * 9 // 8))
-            self.array.resize((grown, *rows.shape[1:]), refcheck=False)
+            self.array.resize((max(end, len(self.array) * 9 // 8), *rows.shape[1:]), refcheck=False)
         self.array[self.n : end] = rows
         self.n = end
 
@@ -324,8 +312,7 @@ class Recorder:
         self,
         network: Network,
         layers: list[Any],
-        fetch: Callable[[Any], Array],
-        stack: Callable[[Sequence[Any]], Any],
+        share: Callable[[Array], Any],
         steps: int,
         record_every: int,
         stop_below: float | None,
@@ -335,27 +322,22 @@ class Recorder:
     ) -> None:
         if race and stop_below is None:
             raise ValueError("race was True and stop_below was None; a race needs the loss at which it is won")
-        self.last_step = positive_int("steps", steps)
-        self.record_every = positive_int("record_every", record_every)
+        self.last_step, self.record_every = positive_int("steps", steps), positive_int("record_every", record_every)
         self.stop_below = -math.inf if stop_below is None else float(positive("stop_below", stop_below, ndim=0))
-        self.network, self.layers, self.race, self.progress = network, layers, race, progress
-        self.fetch, self.stack = fetch, stack
-        self.one_by_one = stop_below is not None
-        self.interrupted = False
+        self.network, self.layers, self.share = network, layers, share
+        self.race, self.progress, self.interrupted = race, progress, False
         self.block: list[int] = []  # steps
         self.buffers: list[Any] = []  # what was seen at each
-        most = -(-self.last_step // self.record_every) + 1
         self.steps: list[int] = []
-        self.loss, self.modes, self.test_loss = (Log(most) for _ in range(3))
-        self.history = [Log(most) for _ in layers] if keep_weights else []
-        self.diverged_at, self.reached_at = (np.full(len(layers[0]), np.inf) for _ in range(2))
-        numbers = 2 + min(network.n_in, network.n_out)
-        wanted = most * (numbers + keep_weights * sum(math.prod(w.shape[1:]) for w in layers)) * len(layers[0])
-        wanted *= fetch(layers[0][:, :0]).itemsize
-        if wanted > machine_memory() and stop_below is None:
+        self.loss, self.modes, self.test_loss, *self.history = (Log() for _ in range(3 + keep_weights * len(layers)))
+        self.diverged_at, self.reached_at = np.full((2, len(layers[0])), np.inf)
+        records = -(-self.last_step // self.record_every) + 1
+        numbers = 2 + min(network.n_in, network.n_out) + keep_weights * sum(math.prod(w.shape[1:]) for w in layers)
+        size = numbers * len(layers[0]) * detached(layers[0][:, :0]).itemsize
+        if records * size > machine_memory() and stop_below is None:
             raise ValueError(
-                f"steps was {steps}, record_every {record_every}: {most} records of {wanted / most / 1e6:.2g} MB are"
-                f" {wanted / 1e9:,.0f} GB; they must fit into this machine's {machine_memory() / 1e9:.0f} GB"
+                f"steps was {steps}, record_every {record_every}: {records} records of {size / 1e6:.2g} MB are"
+                f" {records * size / 1e9:,.0f} GB; they must fit into this machine's {machine_memory() / 1e9:.0f} GB"
             )
 
     def __enter__(self) -> Self:
@@ -385,14 +367,14 @@ class Recorder:
         last = self.interrupted or step == self.last_step
         if last or step % self.record_every == 0:
             for log, w in zip(self.history, self.layers, strict=False):
-                log.append(self.fetch(w)[None])
+                log.append(detached(w)[None])
         elif self.network.sampled:
             return False
         arrays = seen()
         if not self.buffers:
-            size = 1 if self.one_by_one else max(1, BLOCK // sum(math.prod(x.shape) for x in arrays))
-            size = min(size, 1024, self.last_step + 1)
-            self.buffers = [self.stack([x] * size) for x in arrays]
+            fit = BLOCK // sum(math.prod(x.shape) for x in arrays)
+            size = 1 if self.stop_below > 0 else min(max(1, fit), 1024, self.last_step + 1)
+            self.buffers = [self.share(np.zeros((size, *x.shape))) for x in arrays]
         for buffer, x in zip(self.buffers, arrays, strict=True):
             buffer[len(self.block)] = x
         self.block.append(step)
@@ -402,7 +384,7 @@ class Recorder:
         """Measure what was seen; return whether the run ends, at the last step that is recorded."""
         steps, seen = np.array(self.block), [buffer[: len(self.block)] for buffer in self.buffers]
         self.block = []
-        losses = self.network.floor + self.fetch(self.network.loss(*seen)).astype(np.float64)
+        losses = self.network.floor + detached(self.network.loss(*seen)).astype(np.float64)
 
         def first(mask: Any) -> Array:
             return np.where(mask.any(axis=0), steps[mask.argmax(axis=0)], np.inf)
@@ -414,26 +396,21 @@ class Recorder:
         over: Any = (lost | arrived).all(axis=1) | (self.race & arrived.any(axis=1))
         over[-1] |= last
         end = int(np.argmax(over)) if over.any() else len(steps) - 1
-        recorded: Any = steps % self.record_every == 0
-        recorded[end] |= over[end]
-        recorded[end + 1 :] = False
-        rows = np.flatnonzero(recorded)
+        rows = np.flatnonzero(((steps % self.record_every == 0) | over)[: end + 1])
         if len(rows):
             self.steps += steps[rows].tolist()
             if len(rows) < len(steps):
                 seen = [x[rows] for x in seen]
-            lost = lost[rows]
-            self.loss.append(np.where(lost, np.inf, losses[rows]))
             modes, test_loss = self.network.records(*seen)
-            modes = self.fetch(modes)
-            self.modes.append(np.where(lost[:, :, None], np.inf, modes).astype(modes.dtype))
-            if test_loss is not None:
-                self.test_loss.append(np.where(lost, np.inf, self.fetch(test_loss)).astype(modes.dtype))
+            for log, found in ((self.loss, losses[rows]), (self.modes, modes), (self.test_loss, test_loss)):
+                if found is not None:
+                    log.append(detached(found))
+                    log.array[log.n - len(rows) : log.n][lost[rows]] = np.inf
         if over[end]:  # before the end of the block only if every network diverged, with weights that mean nothing
             for log, w in zip(self.history, self.layers, strict=False):
                 log.n = min(log.n, len(self.steps))
                 if log.n < len(self.steps):
-                    log.append(self.fetch(w)[None])
+                    log.append(detached(w)[None])
         if self.bar is not None:
             self.bar.update(int(steps[end]) - self.bar.n)
         return bool(over[end])
@@ -442,17 +419,14 @@ class Recorder:
         """Collect the records into a `Run`, without the batch axis if there was none."""
         if self.interrupted:
             warnings.warn(f"interrupted at step {self.steps[-1]}: this is the run so far", RuntimeWarning, stacklevel=4)
-        steps = np.array(self.steps)
-        passed = (
-            np.cumsum([0.0, *map(rate, range(int(steps[-1])))])[steps] if callable(rate) else rate[..., None] * steps
-        )
+        steps, last = np.array(self.steps), self.steps[-1]
         return Run(
             steps=steps,
-            time=passed,
+            time=np.cumsum([0.0, *map(rate, range(last))])[steps] if callable(rate) else rate[..., None] * steps,
             loss=np.ascontiguousarray(self.loss.collected(batch_shape)),
             modes=np.ascontiguousarray(self.modes.collected(batch_shape)),
             test_loss=np.ascontiguousarray(self.test_loss.collected(batch_shape)) if self.test_loss.n else None,
-            weights=[self.fetch(w).reshape(batch_shape + w.shape[1:]) for w in self.layers],
+            weights=[detached(w).reshape(batch_shape + w.shape[1:]) for w in self.layers],
             history=[log.collected(batch_shape) for log in self.history] or None,
             diverged_at=self.diverged_at.reshape(batch_shape),
             reached_at=self.reached_at.reshape(batch_shape),

@@ -8,6 +8,7 @@ on samples, for comparison.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,14 +33,7 @@ def gradient_descent(
     steps: int,
     *,
     test: Task | None = None,
-    record_every: int = 1,
-    keep_weights: bool = False,
-    stop_below: float | None = None,
-    race: bool = False,
-    overwrite_weights: bool = False,
-    dtype: str | torch.dtype = "float64",
-    device: str | torch.device = "cpu",
-    progress: bool = False,
+    **options: Any,
 ) -> Run:
     """Train a deep linear network by full-batch gradient descent on the moments of a task.
 
@@ -64,24 +58,9 @@ def gradient_descent(
         Number of steps.
     test : Task, optional
         Also record the loss on these moments (of the same inputs and outputs).
-    record_every : int
-        Record at step 0, then every so many steps, and at the last step.
-    keep_weights : bool
-        Also keep all weights at every record. Whatever is recorded must fit into the machine's memory.
-    stop_below : float, optional
-        Stop once every run of the batch has had a loss below this, or diverged.
-    race : bool
-        Stop as soon as the first run of the batch has had a loss below `stop_below`: to find the fastest of many
-        learning rates takes the steps of the fastest alone.
-    overwrite_weights : bool
-        Allow training to take place in the arrays of `weights` themselves, which saves a copy of the network; they
-        are copied all the same if torch cannot use them (another dtype or device, a batch made by broadcasting), and
-        so are all but the first of layers that share memory.
-    dtype, device
-        In which precision and where to compute, as torch names them ("float32", "cuda"); float64 on the CPU unless
-        told. Devices other than the CPU are untried.
-    progress : bool
-        Whether to show a bar.
+    **options
+        What to record, when to stop, in which precision: `record_every`, `keep_weights`, `stop_below`, `race`,
+        `overwrite_weights`, `dtype`, `device`, `progress`, as in `train`.
 
     Returns
     -------
@@ -108,20 +87,7 @@ def gradient_descent(
            [1.93, 0.02],
            [3.  , 1.  ]])
     """
-    return train(
-        LinearNetwork(task, test),
-        weights,
-        Descent(learning_rate),
-        steps,
-        record_every=record_every,
-        keep_weights=keep_weights,
-        stop_below=stop_below,
-        race=race,
-        overwrite_weights=overwrite_weights,
-        dtype=dtype,
-        device=device,
-        progress=progress,
-    )
+    return train(LinearNetwork(task, test), weights, Descent(learning_rate), steps, **options)
 
 
 def tanh_descent(
@@ -130,13 +96,7 @@ def tanh_descent(
     weights: Sequence[ArrayLike],
     learning_rate: ArrayLike | Callable[[int], float],
     steps: int,
-    *,
-    record_every: int = 1,
-    keep_weights: bool = False,
-    stop_below: float | None = None,
-    dtype: str | torch.dtype = "float64",
-    device: str | torch.device = "cpu",
-    progress: bool = False,
+    **options: Any,
 ) -> Run:
     """Train a network with tanh hidden layers and a linear readout on samples; otherwise as `gradient_descent`.
 
@@ -148,7 +108,7 @@ def tanh_descent(
     ----------
     x, y : (n_examples, n_in) and (n_examples, n_out) arrays
         The samples.
-    weights, learning_rate, steps, record_every, keep_weights, stop_below, dtype, device, progress
+    weights, learning_rate, steps, **options
         As in `gradient_descent`.
 
     Returns
@@ -173,18 +133,7 @@ def tanh_descent(
     >>> bool(run.loss[-1] < 1e-4)
     True
     """
-    return train(
-        TanhNetwork(x, y),
-        weights,
-        Descent(learning_rate),
-        steps,
-        record_every=record_every,
-        keep_weights=keep_weights,
-        stop_below=stop_below,
-        dtype=dtype,
-        device=device,
-        progress=progress,
-    )
+    return train(TanhNetwork(x, y), weights, Descent(learning_rate), steps, **options)
 
 
 def train(
@@ -216,8 +165,26 @@ def train(
         The start, W_1 first. A leading axis trains a batch of networks side by side.
     rule : rules.Rule
         Moves the weights.
-    steps, record_every, keep_weights, stop_below, race, overwrite_weights, dtype, device, progress
-        As in `gradient_descent`.
+    steps : int
+        Number of steps.
+    record_every : int
+        Record at step 0, then every so many steps, and at the last step.
+    keep_weights : bool
+        Also keep all weights at every record. Whatever is recorded must fit into the machine's memory.
+    stop_below : float, optional
+        Stop once every run of the batch has had a loss below this, or diverged.
+    race : bool
+        Stop as soon as the first run of the batch has had a loss below `stop_below`: to find the fastest of many
+        learning rates takes the steps of the fastest alone.
+    overwrite_weights : bool
+        Allow training to take place in the arrays of `weights` themselves, which saves a copy of the network; they
+        are copied all the same if torch cannot use them (another dtype or device, a batch made by broadcasting), and
+        so are all but the first of layers that share memory.
+    dtype, device
+        In which precision and where to compute, as torch names them ("float32", "cuda"); float64 on the CPU unless
+        told. Devices other than the CPU are untried.
+    progress : bool
+        Whether to show a bar.
 
     Returns
     -------
@@ -244,16 +211,20 @@ def train(
     instance("rule", rule, Rule)
     arrays = network.check(weights)
     batch_shape = _batch_shape(rule, arrays, positive_int("steps", steps))
-    put, share, fetch, stack = _numpy_or_torch(network.needs_torch or rule.needs_torch, dtype, device)
+    share = _where_it_is_computed(network.needs_torch or rule.needs_torch, dtype, device)
+
+    def put(array: ArrayLike) -> Any:  # a copy
+        return share(np.array(array, order="C"))
+
     layers: list[Any] = []
     for i, w in enumerate(arrays):
-        shape = (math.prod(batch_shape), *w.shape[len(w.shape) - 2 :])
+        shape = (math.prod(batch_shape), *w.shape[-2:])
         usable = w.flags.writeable and w.size == math.prod(shape) and min(w.strides) >= 0
         shared = any(np.may_share_memory(w, other) for other in arrays[:i])
         in_place = overwrite_weights and usable and not shared
         layers.append(share(w.reshape(shape)) if in_place else put(np.broadcast_to(w, shape)))
     network = network.to(put)
-    recorder = Recorder(network, layers, fetch, stack, steps, record_every, stop_below, race, keep_weights, progress)
+    recorder = Recorder(network, layers, share, steps, record_every, stop_below, race, keep_weights, progress)
     move, rate = rule.begin(layers, put)
     with recorder, np.errstate(all="ignore"):  # of a run that diverges
         for step in range(steps + 1):
@@ -267,11 +238,8 @@ def train(
 def _batch_shape(rule: Rule, arrays: Sequence[Array], steps: int) -> tuple[int, ...]:
     """Return the batch axis of start and rates, or () if there is none."""
     shapes = [w.shape[:-2] for w in arrays]
-    try:
-        shape = np.broadcast_shapes(rule.batch_shape, *shapes)
-    except ValueError:
-        shape = None
-    if shape is None or len(shape) > 1:
+    axes = {rule.batch_shape, *shapes}
+    if len(axes - {(), (1,)}) > 1 or max(map(len, axes)) > 1:
         raise ValueError(
             f"learning_rate had shape {rule.batch_shape} and the weights leading axes {shapes}; "
             "they must be single or share one batch axis"
@@ -281,13 +249,13 @@ def _batch_shape(rule: Rule, arrays: Sequence[Array], steps: int) -> tuple[int, 
             f"learning_rate had {steps} entries, as many as there are steps; an array of rates must be a batch, a "
             "network for each (stack the starts to say so), and a schedule a function of the step"
         )
-    return shape
+    return max(axes)  # () < (1,) < (2,) < ...
 
 
-def _numpy_or_torch(
+def _where_it_is_computed(
     needs_torch: bool, dtype: str | torch.dtype, device: str | torch.device
-) -> tuple[Callable[..., Any], ...]:
-    """Return how to copy an array to where it is computed with, to share it, to fetch one back, and to stack many."""
+) -> Callable[[ArrayLike], Any]:
+    """Return how to bring an array, without a copy if there is a way, to NumPy or to torch."""
     kind = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
     if not (isinstance(kind, torch.dtype) and kind.is_floating_point and _computes(kind, "cpu")):
         raise ValueError(
@@ -296,25 +264,8 @@ def _numpy_or_torch(
     if not _computes(kind, device):
         raise ValueError(f"device was {shown(device)}; it must be one that torch has here, such as 'cpu'")
     if not needs_torch and kind in (torch.float64, torch.float32) and torch.device(device).type == "cpu":
-        own = np.dtype("float64" if kind == torch.float64 else "float32")
-        return (
-            lambda array: np.array(array, own, order="C"),
-            lambda array: np.asarray(array, own),
-            lambda array: array,
-            np.array,
-        )
-
-    def fetch(array: torch.Tensor) -> Array:
-        array = array.detach().cpu()
-        found: Array = (array.float() if kind == torch.bfloat16 else array).numpy()
-        return found
-
-    return (
-        lambda array: torch.from_numpy(np.array(array, order="C")).to(device, kind),
-        lambda array: torch.as_tensor(array, dtype=kind, device=device),
-        fetch,
-        torch.stack,
-    )
+        return functools.partial(np.asarray, dtype=str(kind).removeprefix("torch."))
+    return functools.partial(torch.as_tensor, dtype=kind, device=device)
 
 
 def _computes(dtype: torch.dtype, device: str | torch.device) -> bool:

@@ -9,7 +9,9 @@ untrained, is `propagate`.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
@@ -17,20 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import (
-    Array,
-    Nonlinearity,
-    chained,
-    each,
-    finite,
-    generator,
-    instance,
-    odd,
-    on_arrays,
-    positive,
-    positive_int,
-    shown,
-)
+from dlnlib import _checks
+from dlnlib._checks import Array, Nonlinearity, Seed
 from dlnlib.initialization import random_factors
 from dlnlib.meanfield import tanh_slope
 from dlnlib.task import Task
@@ -90,7 +80,7 @@ class Network:
         >>> LinearNetwork(Task([[2.0]])).check([[[0.5]]])
         [array([[0.5]])]
         """
-        return chained(weights, self.n_in, self.n_out, ndims=(2, 3))
+        return _checks.chained(weights, self.n_in, self.n_out, ndims=(2, 3))
 
     def to(self, put: Callable[[Array], Arrays]) -> Self:
         """Return this network as a run uses it: its arrays where `put` puts them, its random numbers begun.
@@ -101,7 +91,7 @@ class Network:
         dtype('float32')
         """
         there = copy.copy(self)
-        there._put, there.rng = put, generator(self.rng)
+        there._put, there.rng = put, _checks.generator(self.rng)
         for name, value in vars(self).items():
             if isinstance(value, np.ndarray):
                 setattr(there, name, put(value))
@@ -174,17 +164,10 @@ class LinearNetwork(Network):
            [2.5, 1. ]])
     """
 
-    def __init__(
-        self,
-        task: Task,
-        test: Task | None = None,
-        *,
-        label_noise: float = 0.0,
-        rng: int | np.random.Generator = 0,
-    ) -> None:
-        instance("task", task, Task)
+    def __init__(self, task: Task, test: Task | None = None, *, label_noise: float = 0.0, rng: Seed = 0) -> None:
+        _checks.instance("task", task, Task)
         if test is not None:
-            instance("test", test, Task)
+            _checks.instance("test", test, Task)
             if test.sigma_yx.shape != task.sigma_yx.shape:
                 raise ValueError(
                     f"test had {test.n_in} inputs and {test.n_out} outputs; "
@@ -201,12 +184,7 @@ class LinearNetwork(Network):
         # so that products have ten rows rather than 784.
         from_outputs = self.n_out <= self.n_in
         chain = weights if from_outputs else [w.mT for w in reversed(weights)]
-        product, beyond = chain[-1], []
-        for w in reversed(chain[:-1]):
-            beyond.append(product)
-            product = product @ w
-        if not beyond:
-            product = 1.0 * product  # a copy: what is seen must not move with the weights
+        *beyond, product = itertools.accumulate(reversed(chain), operator.matmul)
         end_to_end = product if from_outputs else product.mT
         missed = self._missed(end_to_end)
 
@@ -282,7 +260,7 @@ class LinearAttention(LinearNetwork):
         self.ut, self.vt = np.ones((len(vt), 1)), (u.T[:, :, None] * vt[:, None, :]).reshape(len(vt), -1)
 
     def check(self, weights: Sequence[ArrayLike]) -> list[Array]:
-        layers = [finite(name, w) for name, w in each("weights", weights)]
+        layers = [_checks.finite(name, w) for name, w in _checks.each("weights", weights)]
         heads = layers[0].shape[-1:] if layers else ()
         allowed = [(1, *heads), (*heads, self.d), (*heads, self.d)]
         if [w.shape[-2:] for w in layers] != allowed or any(w.ndim > 3 or not w.size for w in layers):
@@ -349,21 +327,14 @@ class SampleNetwork(Network):
     needs_torch = True
 
     def __init__(
-        self,
-        x: ArrayLike,
-        y: ArrayLike,
-        *,
-        batch_size: int | None = None,
-        label_noise: float = 0.0,
-        rng: int | np.random.Generator = 0,
+        self, x: ArrayLike, y: ArrayLike, *, batch_size: int | None = None, label_noise: float = 0.0, rng: Seed = 0
     ) -> None:
-        self.x, self.y = finite("x", x), finite("y", y)
+        self.x, self.y = _checks.finite("x", x), _checks.finite("y", y)
         task = Task.from_samples(self.x, self.y)
         self.n_in, self.n_out = task.n_in, task.n_out
-        self.batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
-        if self.batch_size is not None and self.batch_size > len(self.x):
+        if batch_size is not None and _checks.positive_int("batch_size", batch_size) > len(self.x):
             raise ValueError(f"batch_size was {batch_size}; it must be at most the number of examples, {len(self.x)}")
-        self.sampled = self.batch_size is not None
+        self.batch_size, self.sampled = batch_size, batch_size is not None
         self.noise, self.rng = _noise(label_noise, rng), rng
         self.variances = task.mode_variances
         self.ut, self.vt = task.modes.u.T, task.modes.vt
@@ -436,9 +407,7 @@ class TanhNetwork(SampleNetwork):
         return torch.tanh(hidden)
 
 
-def propagate(
-    x: ArrayLike, gain: ArrayLike, depth: int, rng: int | np.random.Generator, phi: Nonlinearity = np.tanh
-) -> Array:
+def propagate(x: ArrayLike, gain: ArrayLike, depth: int, rng: Seed, phi: Nonlinearity = np.tanh) -> Array:
     """Return the states of x' = g W phi(x), from the input on, with a random orthogonal W in each layer.
 
     Parameters
@@ -472,7 +441,7 @@ def propagate(
     >>> propagate(np.ones(5), gain=1.1, depth=3, rng=0).shape
     (4, 5)
     """
-    state, gain, phi = finite("x", x), positive("gain", gain), odd(phi)
+    state, gain, phi = _checks.finite("x", x), _checks.positive("gain", gain), _checks.odd(phi)
     if state.ndim not in (1, 2) or state.size == 0 or gain.shape not in ((), state.shape[1:]):
         raise ValueError(
             f"x and gain had shapes {state.shape} and {gain.shape}; they must be (width,) or (width, k), "
@@ -480,7 +449,7 @@ def propagate(
         )
     states = [state]
     with np.errstate(over="ignore", invalid="ignore"):
-        for w in random_factors(len(state), positive_int("depth", depth), rng, "orthogonal"):
+        for w in random_factors(len(state), _checks.positive_int("depth", depth), rng, "orthogonal"):
             states.append(gain * (w @ phi(states[-1])))
     if not np.isfinite(states[-1]).all():
         raise ValueError(
@@ -493,7 +462,7 @@ def jacobian_factors(
     x: ArrayLike,
     gain: float,
     depth: int,
-    rng: int | np.random.Generator,
+    rng: Seed,
     phi: Nonlinearity = np.tanh,
     slope: Nonlinearity = tanh_slope,
 ) -> Iterator[Array]:
@@ -528,23 +497,20 @@ def jacobian_factors(
     >>> [round(float(abs(np.linalg.det(f))), 6) for f in factors]
     [0.125, 0.125, 0.125, 0.125]
     """
-    state, gain, phi = finite("x", x, ndim=1), float(positive("gain", gain, ndim=0)), odd(phi)
+    state, gain, phi = _checks.finite("x", x, ndim=1), float(_checks.positive("gain", gain, ndim=0)), _checks.odd(phi)
     at = np.linspace(0, 3, 7)
-    if not np.allclose(on_arrays("slope", slope)(at), (phi(at + 1e-5) - phi(at - 1e-5)) / 2e-5, atol=1e-6):
-        raise ValueError(f"slope was {shown(slope)}; it must be the slope of phi, {shown(phi)}")
+    if not np.allclose(_checks.on_arrays("slope", slope)(at), (phi(at + 1e-5) - phi(at - 1e-5)) / 2e-5, atol=1e-6):
+        raise ValueError(f"slope was {_checks.shown(slope)}; it must be the slope of phi, {_checks.shown(phi)}")
 
     def draw(x: Array) -> Iterator[Array]:
         for w in weights:
             yield gain * w * slope(x)
             x = gain * (w @ phi(x))
 
-    weights = random_factors(len(state), positive_int("depth", depth), rng, "orthogonal")
+    weights = random_factors(len(state), _checks.positive_int("depth", depth), rng, "orthogonal")
     return draw(state)
 
 
-def _noise(label_noise: float, rng: int | np.random.Generator) -> float:
-    generator(rng)
-    noise = float(finite("label_noise", label_noise, ndim=0))
-    if noise < 0:
-        raise ValueError(f"label_noise was {noise:g}; it must be at least zero")
-    return noise
+def _noise(label_noise: float, rng: Seed) -> float:
+    _checks.generator(rng)
+    return _checks.between("label_noise", label_noise, 0, math.inf)

@@ -7,7 +7,6 @@ import hashlib
 import inspect
 import itertools
 import json
-import math
 import os
 import pickle
 import threading
@@ -27,6 +26,9 @@ from dlnlib import _checks
 
 __all__ = ["SweepError", "grid", "sweep"]
 
+Point = Mapping[str, Any]
+Finished = Generator[tuple[str, Future[str]], None, None]
+
 
 class SweepError(RuntimeError):
     """Some points of a sweep failed; the others are finished and kept.
@@ -43,7 +45,7 @@ class SweepError(RuntimeError):
     {"x": 2}: ValueError: two is too much
     """
 
-    def __init__(self, failures: Sequence[tuple[Mapping[str, Any], BaseException]], total: int) -> None:
+    def __init__(self, failures: Sequence[tuple[Point, BaseException]], total: int) -> None:
         lines = [f"{_key(point)}: {type(error).__name__}: {error}" for point, error in failures]
         super().__init__(f"{len(failures)} of {total} points failed; the others are kept.\n" + "\n".join(lines))
         self.failures = list(failures)
@@ -66,7 +68,7 @@ def grid(**axes: Iterable[Any]) -> list[dict[str, Any]]:
 
 def sweep(
     function: Callable[..., Any],
-    points: Iterable[Mapping[str, Any]],
+    points: Iterable[Point],
     file: str | os.PathLike[str],
     *,
     executor: Executor | None = None,
@@ -185,26 +187,21 @@ def _name(function: Callable[..., Any], file: Path) -> str:
     return f"{module}.{function.__qualname__}"
 
 
-def _call(function: Callable[..., Any], point: Mapping[str, Any]) -> str:
+def _call(function: Callable[..., Any], point: Point) -> str:
     """Where the sweep runs: return the result as JSON, or raise an error that can travel."""
     try:
         return _dumps(function(**point))
     except (Exception, SystemExit) as error:
-        if isinstance(error, Exception) and _travels(error):
+        try:
+            travels = isinstance(error, Exception) and repr(pickle.loads(pickle.dumps(error))) == repr(error)
+        except Exception:
+            travels = False
+        if travels:
             raise
         raise RuntimeError(f"{type(error).__name__}: {error}") from None
 
 
-def _travels(error: Exception) -> bool:
-    try:
-        return repr(pickle.loads(pickle.dumps(error))) == repr(error)
-    except Exception:
-        return False
-
-
-def _finished(
-    executor: Executor, function: Callable[..., Any], points: Mapping[str, Mapping[str, Any]], most: int
-) -> Generator[tuple[str, Future[str]], None, None]:
+def _finished(executor: Executor, function: Callable[..., Any], points: Mapping[str, Point], most: int) -> Finished:
     """Submit all points, `most` at a time, and yield each as it finishes; if interrupted, cancel those not begun."""
     futures: dict[Future[str], str] = {}
     done: SimpleQueue[Future[str]] = SimpleQueue()
@@ -221,9 +218,7 @@ def _finished(
             future.cancel()
 
 
-def _in_processes(
-    function: Callable[..., Any], points: Mapping[str, Mapping[str, Any]]
-) -> Generator[tuple[str, Future[str]], None, None]:
+def _in_processes(function: Callable[..., Any], points: Mapping[str, Point]) -> Finished:
     """Yield each point as it finishes in a process; a point that kills its process fails alone."""
     left, number = dict(points), loky.cpu_count()
     while left:
@@ -299,14 +294,14 @@ def _read(file: Path, name: str) -> dict[str, Any]:
     return results
 
 
-def _point(name: str, point: Mapping[str, Any]) -> dict[str, Any]:
+def _point(name: str, point: Point) -> dict[str, Any]:
     """Return a point as a dictionary, with names for keys."""
     if not isinstance(point, Mapping) or not all(isinstance(key, str) for key in point):
         raise ValueError(f"{name} was {_checks.shown(point)}; it must be a mapping from names to values")
     return dict(point)
 
 
-def _key(point: Mapping[str, Any]) -> str:
+def _key(point: Point) -> str:
     try:
         return _dumps(point, sort_keys=True)
     except (TypeError, ValueError) as error:
@@ -315,20 +310,13 @@ def _key(point: Mapping[str, Any]) -> str:
 
 def _dumps(value: Any, **options: Any) -> str:
     """Write JSON, numbers of NumPy and torch as lists, and floats that it does not know by their names."""
-    return json.dumps(_plain(value), allow_nan=False, **options)
+    plain = json.loads(json.dumps(value, default=_plain), parse_constant=lambda name: {"float": name})
+    return json.dumps(plain, allow_nan=False, **options)
 
 
 def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": json.dumps(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, (str, bool, int, float, NoneType)):
-        return value
+        return value.tolist()
     raise ValueError(f"{value!r} is a {type(value).__name__}; points and results must be what JSON can hold")
 
 

@@ -93,9 +93,14 @@ def test_a_sequence_of_tasks_is_one_run():
     assert few.modes.shape == (2, 11, 1)
     for joined in (side.then(few), few.then(side)):
         assert joined.modes.shape == (2, 32, 3) and np.isnan(joined.modes).sum() == 2 * 11 * 2
-    for wrong in (side, descent.gradient_descent(other, first.weights, 0.05, steps=2)):
+    wider = descent.gradient_descent(TASK, initialization.decoupled(TASK, [3, 6, 3], 0.01, rng=0), 0.1, steps=2)
+    for before, wrong in (
+        *((first, run) for run in (side, descent.gradient_descent(other, first.weights, 0.05, steps=2))),
+        (first, descent.gradient_descent(other, first.weights, 0.05, steps=2, test=TASK)),  # without its weights
+        (descent.gradient_descent(TASK, START, 0.1, steps=2), wider),
+    ):
         with pytest.raises(ValueError, match=r"run was Run\(.*; it must have the networks and records of Run\("):
-            first.then(wrong)
+            before.then(wrong)
 
 
 @pytest.mark.parametrize("batch", [False, True])
