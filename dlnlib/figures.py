@@ -83,14 +83,14 @@ def to_png(figure: Figure) -> bytes:
 
 
 def in_order(n: int) -> list[ColorType]:
-    """Return `n` colours that run from dark to light, for things with an order, such as the modes of a task.
+    """Return `n` colours from blue to olive, all of which show on white and, turned round, on black, for things with an order, such as the modes of a task.
 
     Examples
     --------
     >>> len(in_order(10))
     10
     """
-    return [tuple(colour) for colour in plt.get_cmap("cividis")(np.linspace(0.0, 0.85, positive_int("n", n)))]
+    return [tuple(colour) for colour in plt.get_cmap("cividis")(np.linspace(0.0, 0.7, positive_int("n", n)))]
 
 
 def theory_and_simulation(

@@ -55,7 +55,7 @@ def signals_settings(rng):
 
 def signals_shows(gain, q, layers):
     """The weights are drawn once more, from the same numbers; what they do is dlnlib's."""
-    x, weights = drawn(width=24, layers=100)
+    x, weights = drawn(width=16, layers=100)
     x = x * math.sqrt(q / np.mean(x**2))
     path, theory, factors = [q], 0.0, []
     zeta = np.linspace(-9, 9, 4001)

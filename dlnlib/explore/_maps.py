@@ -19,7 +19,7 @@ def signals(gain: float = 1.0, variance: float = 1.0, layers: int = 30) -> Inter
     r"""Return a deep tanh network as a figure in which gain, input and depth are moved.
 
     In the network :math:`x' = g\,W \tanh(x)`, W orthogonal, the variance of a signal follows
-    `dlnlib.meanfield.variance_map`: a staircase. The browser also draws a network of width 24, passes an input
+    `dlnlib.meanfield.variance_map`: a staircase. The browser also draws a network of width 16, passes an input
     through it, and finds the singular values of its Jacobian, the small as precise as the large.
 
     Parameters
@@ -55,13 +55,13 @@ def signals(gain: float = 1.0, variance: float = 1.0, layers: int = 30) -> Inter
     path = [variance]
     for _ in range(layers):
         path.append(float(meanfield.variance_map(path[-1], gain)))
-    x = np.random.default_rng(4).standard_normal(24)
+    x = np.random.default_rng(4).standard_normal(16)
     x *= np.sqrt(variance / np.mean(x**2))
     sigma = isometry.log_singular_values(networks.jacobian_factors(x, gain, layers, rng=4)) / np.log(10)
     figure, (stairs, spectrum) = plt.subplots(1, 2, figsize=(7.2, 2.9))
     _staircase(stairs, lambda q: meanfield.variance_map(q, gain), path, (0, 2))
     stairs.set(xlabel="variance $q$", ylabel="in the next layer")
-    spectrum.plot(sigma, 1 - (np.arange(24) + 0.5) / 24, "o", color=BLUE, markerfacecolor="white")
+    spectrum.plot(sigma, 1 - (np.arange(16) + 0.5) / 16, "o", color=BLUE, markerfacecolor="white")
     spectrum.axvline(0, color="grey", linestyle=":", linewidth=1)
     spectrum.set(xlabel=r"$\log_{10} \sigma$ of the Jacobian", ylabel="fraction below", xlim=(-12, 3), ylim=(0, 1))
     alt = (

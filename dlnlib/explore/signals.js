@@ -6,7 +6,7 @@ import { meanLog, varianceMap, variances } from "./meanfield.js";
 import { grid, number } from "./numbers.js";
 import { plot } from "./plot.js";
 
-const WIDTH = 24; // so that thirty layers answer within a frame
+const WIDTH = 16; // so that a hundred layers answer within a frame
 const SEED = 4;
 const LARGEST = 2; // variance shown
 const MOST = 100; // layers
