@@ -83,7 +83,7 @@ def to_png(figure: Figure) -> bytes:
 
 
 def in_order(n: int) -> list[ColorType]:
-    """Return `n` colours from blue to olive, all of which show on white and, turned round, on black, for things with an order, such as the modes of a task.
+    """Return `n` colours for things with an order, such as the modes of a task: from dark to light, but not too light.
 
     Examples
     --------
