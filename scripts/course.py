@@ -1,0 +1,191 @@
+"""Make the course that a teacher hands out: `make course` calls this after the book is built and its slides are made.
+
+The table of weeks in `chapters/teaching.md` says which exercises are due when; `course/` has what is handed in for
+each, and the cell that checks it. Both editions are made of these and of the plain chapters. A problem set is a
+notebook that needs no chapter to have run before, so that checking and grading take seconds; its cells carry
+nbgrader's metadata, which students need not have.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from plain import plain
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+COURSE = BUILD / "course"
+POINTS = 2  # for each star, for the answer that is checked, and as many for the argument that is read
+
+INTRODUCTION = """# Problem set {week}
+
+{title}. Each exercise is followed by what to hand in, in code: replace the dots. The cell below it checks your answer
+and says in a sentence what does not hold; you may run it as often as you like. Then comes room for your argument,
+which a person reads.
+
+Before you hand this in, restart the kernel and run all cells."""
+ARGUMENT = "*Write your argument here, in words and formulas.*"
+CONFIGURATION = f"""# nbgrader makes of source/ the problem sets that students have already: they are as in student/.
+c = get_config()
+c.CourseDirectory.course_id = "how-deep-networks-learn"
+c.ClearSolutions.code_stub = {{"python": ""}}
+c.ClearSolutions.text_stub = "{ARGUMENT}"
+"""
+README = """# A course on how deep networks learn
+
+- `student/`: give this to students. Chapters to read and run, the problem sets of {weeks} weeks, the library.
+  It has no solutions. All that a machine needs is Python and `pip install jupyterlab ./dlnlib-*.whl`.
+- `teacher/`: keep this. Chapters with their solutions; in `source/` the problem sets with answers and points.
+- `slides/`: a deck for each chapter. They open in any browser, without a network.
+- The term, week by week, and how to mark: the page "Teaching with this book".
+- To mark with nbgrader, in `teacher/`: `nbgrader generate_assignment week01` once; then put what NAME hands in into
+  `submitted/NAME/week01/week01.ipynb`. `nbgrader autograde week01` runs the checks, `nbgrader formgrader` shows
+  the arguments, and `nbgrader generate_feedback week01` writes what to hand back.
+"""
+
+
+@dataclass
+class Problem:
+    """What is handed in for an exercise: in words, as it stands at first, as it should be, checked, and gone wrong."""
+
+    text: str
+    stub: str
+    answer: str = ""
+    check: str = ""
+    wrong: dict[str, str] = field(default_factory=dict)
+
+
+def read_problems(chapter: str) -> tuple[str, dict[str, Problem]]:
+    """Return what the problems of a chapter are given, and the problems by the labels of the exercises."""
+    given, problems, problem = "", {}, Problem("", "")
+    for section in (ROOT / f"course/{chapter}.py").read_text(encoding="utf-8").split("\n# %% ")[1:]:
+        title, _, body = section.partition("\n")
+        kind, _, slip = title.partition(": ")
+        if kind == "given":
+            given = body.strip()
+        elif kind == "answer":
+            problem.answer = body.strip()
+        elif kind == "check":
+            problem.check = body.strip()
+        elif kind == "wrong":
+            problem.wrong[slip] = body.strip()
+        else:
+            lines = body.splitlines()
+            text = [*itertools.takewhile(lambda line: line.startswith("#"), lines)]
+            problem = Problem("\n".join(line[2:] for line in text), "\n".join(lines[len(text) :]).strip())
+            problems[kind] = problem
+    return given, problems
+
+
+def read_weeks() -> dict[int, tuple[str, list[str]]]:
+    """Return for each week of the term its title and the labels of the exercises that are due."""
+    page = (ROOT / "chapters/teaching.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+)\. (.+?) \|(.*)$", page, re.MULTILINE)
+    return {int(week): (title, re.findall(r"\{ref\}`(.+?)`", rest)) for week, title, rest in rows}
+
+
+def read_stars() -> dict[str, tuple[str, int]]:
+    """Return for the label of each exercise its chapter, and how many stars it has."""
+    found = {}
+    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+        text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        for stars, label in re.findall(r"\{exercise-start\} (★+)\n:label: (\S+)", text):
+            found[label] = path.stem, len(stars)
+    return found
+
+
+def problem_set(week: int, chapters: dict[str, NotebookNode], *, teacher: bool) -> NotebookNode:
+    """Return the notebook of a week, with answers and solutions or without."""
+    title, labels = read_weeks()[week]
+    stars = read_stars()
+    first = chapters[stars[labels[0]][0]].cells[1]  # which installs the library where it is missing
+    cells = [
+        markdown(INTRODUCTION.format(week=week, title=title), "introduction", locked=True),
+        code(first.source, "installation", locked=True),
+    ]
+    for chapter in dict.fromkeys(stars[label][0] for label in labels):
+        given, problems = read_problems(chapter)
+        cells.append(code(given, f"{chapter}-given", locked=True))
+        for label in [label for label in labels if stars[label][0] == chapter]:
+            problem, points = problems[label], POINTS * stars[label][1]
+            exercise = "\n\n".join(part(chapters[chapter], "exercise", label))
+            solution = "\n\n".join(part(chapters[chapter], "solution", label))
+            answer = f"{problem.stub}\n\n\n### BEGIN SOLUTION\n{problem.answer}\n### END SOLUTION"
+            hand_in = f"**What to hand in** ({points} points, and {points} for the argument). {problem.text}"
+            cells += [
+                markdown(exercise, f"{label}-exercise", locked=True),
+                markdown(hand_in, f"{label}-hand-in", locked=True),
+                code(answer if teacher else problem.stub, f"{label}-answer", solution=True),
+                code(problem.check, f"{label}-check", locked=True, points=points),
+                markdown(solution if teacher else ARGUMENT, f"{label}-argument", solution=True, points=points),
+            ]
+    return nbformat.v4.new_notebook(cells=cells, metadata=chapters["plateaus"].metadata)
+
+
+def part(chapter: NotebookNode, kind: str, label: str) -> list[str]:
+    """Return the cells of an exercise or of its solution, code as Markdown."""
+    cells = [cell for cell in chapter.cells if cell.metadata.get(kind) == label]
+    return [cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```" for cell in cells]
+
+
+def markdown(source: str, name: str, **graded: Any) -> NotebookNode:
+    """Return a Markdown cell that nbgrader knows."""
+    return nbformat.v4.new_markdown_cell(source, id=name, metadata={"nbgrader": nbgrader(name, **graded)})
+
+
+def code(source: str, name: str, **graded: Any) -> NotebookNode:
+    """Return a code cell that nbgrader knows."""
+    return nbformat.v4.new_code_cell(source, id=name, metadata={"nbgrader": nbgrader(name, **graded)})
+
+
+def nbgrader(name: str, *, locked: bool = False, solution: bool = False, points: int | None = None) -> dict[str, Any]:
+    """Return nbgrader's metadata: it restores what is locked, and gives points for what passes or is read."""
+    graded = {} if points is None else {"points": points}
+    roles = {"grade": points is not None, "locked": locked, "solution": solution, "task": False}
+    return {"grade_id": name, "schema_version": 3, **roles, **graded}
+
+
+def without_solutions(chapter: NotebookNode) -> NotebookNode:
+    """Return a chapter for students: its exercises end where solutions would begin."""
+    student = chapter.copy()
+    student.cells = [cell for cell in chapter.cells if "solution" not in cell.metadata]
+    return student
+
+
+def write_editions(folder: Path) -> None:
+    """Write what students and what teachers get."""
+    chapters = {name: plain(name) for name in sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))}
+    student, teacher = folder / "student", folder / "teacher"
+    for edition in (student, teacher / "chapters"):
+        edition.mkdir(parents=True)
+    for name, chapter in chapters.items():
+        nbformat.write(without_solutions(chapter), student / f"{name}.ipynb")
+        nbformat.write(chapter, teacher / "chapters" / f"{name}.ipynb")
+    for week in read_weeks():
+        name = f"week{week:02d}"
+        nbformat.write(problem_set(week, chapters, teacher=False), student / f"{name}.ipynb")
+        (teacher / "source" / name).mkdir(parents=True)
+        nbformat.write(problem_set(week, chapters, teacher=True), teacher / "source" / name / f"{name}.ipynb")
+    (teacher / "nbgrader_config.py").write_text(CONFIGURATION, encoding="utf-8")
+
+
+def main() -> int:
+    """Write the course, and say where it is."""
+    shutil.rmtree(COURSE, ignore_errors=True)
+    write_editions(COURSE)
+    for wheel in (BUILD / "wheel").glob("*.whl"):
+        shutil.copy(wheel, COURSE / "student")
+        shutil.copy(wheel, COURSE / "teacher/chapters")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
