@@ -3,8 +3,10 @@
 # %% given
 import numpy as np
 
-from dlnlib import descent, exact, initialization
+from dlnlib import datasets, descent, exact, initialization
 from dlnlib.task import Task
+
+mnist = datasets.mnist()  # raw
 
 # %% pretraining-readout
 # - `time_to_90(s, depth)`: the time to 90 % of a mode of strength `s`, in units of $\tau$, from layers of
@@ -69,7 +71,7 @@ of_weak_modes = np.log(10) / 2
 # - `angle(task, mode, k)`: the angle, in degrees, at which the mode starts after pretraining through $k$
 #   units.
 #
-# Then try them on `datasets.mnist()`.
+# Then try them on `mnist`.
 
 
 def kept(task, mode, k): ...

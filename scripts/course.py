@@ -9,20 +9,23 @@ nbgrader's metadata, which students need not have.
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import plain
 from nbformat import NotebookNode
-from plain import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 COURSE = BUILD / "course"
+CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
 POINTS = 2  # for each star, for the answer that is checked, and as many for the argument that is read
 
 INTRODUCTION = """# Problem set {week}
@@ -41,14 +44,15 @@ c.ClearSolutions.text_stub = "{ARGUMENT}"
 """
 README = """# A course on how deep networks learn
 
-- `student/`: give this to students. Chapters to read and run, the problem sets of {weeks} weeks, the library.
-  It has no solutions. All that a machine needs is Python and `pip install jupyterlab ./dlnlib-*.whl`.
-- `teacher/`: keep this. Chapters with their solutions; in `source/` the problem sets with answers and points.
-- `slides/`: a deck for each chapter. They open in any browser, without a network.
-- The term, week by week, and how to mark: the page "Teaching with this book".
+- `student/`, and the same as `student.zip`: give this to students. Chapters to read and run, the problem sets of
+  {weeks} weeks, the library, {handout}. No solutions. It needs Python 3.11 or newer, and
+  `pip install jupyterlab ./dlnlib-*.whl`.
+- `teacher/`: keep this. Chapters with their solutions, and in `source/` the problem sets with answers and points.
+- `book/`: the pages to show, without a network. `book/slides/` has a deck for each chapter.
 - To mark with nbgrader, in `teacher/`: `nbgrader generate_assignment week01` once; then put what NAME hands in into
   `submitted/NAME/week01/week01.ipynb`. `nbgrader autograde week01` runs the checks, `nbgrader formgrader` shows
   the arguments, and `nbgrader generate_feedback week01` writes what to hand back.
+- The term, week by week, and how to mark: `book/chapters/teaching.html`.
 """
 
 
@@ -116,8 +120,8 @@ def problem_set(week: int, chapters: dict[str, NotebookNode], *, teacher: bool) 
         cells.append(code(given, f"{chapter}-given", locked=True))
         for label in [label for label in labels if stars[label][0] == chapter]:
             problem, points = problems[label], POINTS * stars[label][1]
-            exercise = "\n\n".join(part(chapters[chapter], "exercise", label))
-            solution = "\n\n".join(part(chapters[chapter], "solution", label))
+            exercise = "\n\n".join(part(chapter, chapters[chapter], "exercise", label))
+            solution = "\n\n".join(part(chapter, chapters[chapter], "solution", label))
             answer = f"{problem.stub}\n\n\n### BEGIN SOLUTION\n{problem.answer}\n### END SOLUTION"
             hand_in = f"**What to hand in** ({points} points, and {points} for the argument). {problem.text}"
             cells += [
@@ -130,10 +134,11 @@ def problem_set(week: int, chapters: dict[str, NotebookNode], *, teacher: bool) 
     return nbformat.v4.new_notebook(cells=cells, metadata=chapters["plateaus"].metadata)
 
 
-def part(chapter: NotebookNode, kind: str, label: str) -> list[str]:
-    """Return the cells of an exercise or of its solution, code as Markdown."""
+def part(name: str, chapter: NotebookNode, kind: str, label: str) -> list[str]:
+    """Return the cells of an exercise or of its solution, code as Markdown, links as from another notebook."""
     cells = [cell for cell in chapter.cells if cell.metadata.get(kind) == label]
-    return [cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```" for cell in cells]
+    texts = [cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```" for cell in cells]
+    return [text.replace("](#", f"]({name}.ipynb#") for text in texts]
 
 
 def markdown(source: str, name: str, **graded: Any) -> NotebookNode:
@@ -160,19 +165,33 @@ def without_solutions(chapter: NotebookNode) -> NotebookNode:
     return student
 
 
+def standing_alone(name: str, wheel: str) -> NotebookNode:
+    """Return a plain chapter that links to the notebooks beside it, and to pages only if they are published."""
+    site = plain.site() if "//" in plain.site() else "page:"
+    chapter = plain.plain(name, site, wheel)
+    for cell in chapter.cells:
+        if cell.cell_type == "markdown" and site == "page:":
+            text = re.sub(rf"\*\[[^\]]*\]\(page:chapters/{name}\.html\)\. ", "*", cell.source)
+            text = re.sub(rf"\]\(page:chapters/({'|'.join(CHAPTERS)})\.html", r"](\1.ipynb", text)
+            cell.source = re.sub(r"\[([^\]]*)\]\(page:[^)]*\)", r"\1", text)
+    return chapter
+
+
 def write_editions(folder: Path) -> None:
-    """Write what students and what teachers get."""
-    chapters = {name: plain(name) for name in sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))}
+    """Write what students get, and what only teachers get."""
+    (wheel,) = (BUILD / "wheel").glob("*.whl")
+    chapters = {name: standing_alone(name, f"./{wheel.name}") for name in CHAPTERS}
     student, teacher = folder / "student", folder / "teacher"
-    for edition in (student, teacher / "chapters"):
+    for edition in (student, teacher):
         edition.mkdir(parents=True)
+        shutil.copy(wheel, edition)
     for name, chapter in chapters.items():
         nbformat.write(without_solutions(chapter), student / f"{name}.ipynb")
-        nbformat.write(chapter, teacher / "chapters" / f"{name}.ipynb")
+        nbformat.write(chapter, teacher / f"{name}.ipynb")
     for week in read_weeks():
         name = f"week{week:02d}"
-        nbformat.write(problem_set(week, chapters, teacher=False), student / f"{name}.ipynb")
         (teacher / "source" / name).mkdir(parents=True)
+        nbformat.write(problem_set(week, chapters, teacher=False), student / f"{name}.ipynb")
         nbformat.write(problem_set(week, chapters, teacher=True), teacher / "source" / name / f"{name}.ipynb")
     (teacher / "nbgrader_config.py").write_text(CONFIGURATION, encoding="utf-8")
 
@@ -181,9 +200,19 @@ def main() -> int:
     """Write the course, and say where it is."""
     shutil.rmtree(COURSE, ignore_errors=True)
     write_editions(COURSE)
-    for wheel in (BUILD / "wheel").glob("*.whl"):
-        shutil.copy(wheel, COURSE / "student")
-        shutil.copy(wheel, COURSE / "teacher/chapters")
+    printed = subprocess.run(
+        [sys.executable, ROOT / "scripts/pdf.py"], env=os.environ | {"SOLUTIONS": "no"}, check=False
+    )
+    if printed.returncode == 0:
+        shutil.copy(BUILD / "how-deep-networks-learn-without-solutions.pdf", COURSE / "student/handout.pdf")
+        handout = "the book in print"
+    else:
+        handout = "and no book in print, for that needs Chromium"
+    readme = README.format(weeks=len(read_weeks()), handout=handout)
+    (COURSE / "README.md").write_text(readme, encoding="utf-8")
+    shutil.copytree(BUILD / "html", COURSE / "book")
+    shutil.make_archive(str(COURSE / "student"), "zip", COURSE, "student")
+    print(f"The course is made. Open {COURSE / 'README.md'}")
     return 0
 
 
