@@ -81,7 +81,7 @@ good_start = brentq(lambda u: 1 / u - 1 / 0.9 - 2 * math.log(9 * (1 - u) / u), 0
 # %% infinite-plateau-curvature
 # - `grows(depth, ratio)`: the factor by which a small deviation of all layers, relative to $a$, has
 #   grown when $a$ is `ratio` times $a_0$, both on the plateau;
-# - `earlier(depth)`: the share of the whole time by which the jump comes earlier if $u_0$ is larger by
+# - `earlier(depth)`: the share of the whole time that is saved before the jump if $u_0$ is larger by
 #   1 %, for small $u_0$ and $D > 2$.
 
 

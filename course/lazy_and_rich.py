@@ -62,8 +62,8 @@ def imbalance(u0, s):
 # %% lazy-two-flips
 # - `ends_at`: the strengths along the three modes in which the exactly aligned network ends; the first,
 #   of strength 3, has kept its sign.
-# - `later(s)`: by how much later, in units of $\tau$, a mode of strength `s` reverses for every factor
-#   of ten in $\epsilon$.
+# - `later(s)`: by how much later, in units of $\tau$, a mode of strength `s` reverses if $\epsilon$ is
+#   ten times smaller.
 ends_at = ...
 
 
