@@ -6,8 +6,6 @@ import numpy as np
 from dlnlib import datasets, descent, exact, initialization
 from dlnlib.task import Task
 
-mnist = datasets.mnist()  # raw
-
 # %% pretraining-readout
 # - `time_to_90(s, depth)`: the time to 90 % of a mode of strength `s`, in units of $\tau$, from layers of
 #   the strengths $(1, \dots, 1, 0)$;
@@ -71,7 +69,7 @@ of_weak_modes = np.log(10) / 2
 # - `angle(task, mode, k)`: the angle, in degrees, at which the mode starts after pretraining through $k$
 #   units.
 #
-# Then try them on `mnist`.
+# Then try them on `datasets.mnist()`.
 
 
 def kept(task, mode, k): ...
