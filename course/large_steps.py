@@ -147,7 +147,7 @@ def settles(rate, beta, nesterov):
     """Whether torch brings w to the minimum of a parabola of curvature 1."""
     w = torch.ones(1, dtype=torch.float64)
     optimizer = torch.optim.SGD([w], rate, momentum=beta, nesterov=nesterov)
-    for _ in range(400):
+    for _ in range(500):
         w.grad = w.clone()
         optimizer.step()
     return bool(abs(w) < 1)
@@ -248,10 +248,10 @@ last_ratio = 4.6656
 # %% check
 
 
-def misses(size, period):
-    """By how much the strength u misses the top from which it began, one period later."""
+def misses(size, steps):
+    """By how much the strength u misses the top from which it began, so many steps later."""
     begin = u = (1 + size) / (3 * size)
-    for _ in range(period):
+    for _ in range(steps):
         u = u * (1 + size - size * u) ** 2
     return u - begin
 
