@@ -93,7 +93,7 @@ def read_weeks() -> dict[int, tuple[str, list[str]]]:
     """Return for each week of the term its title and the labels of the exercises that are due."""
     page = (ROOT / "chapters/teaching.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+)\. (.+?) \|(.*)$", page, re.MULTILINE)
-    return {int(week): (title, re.findall(r"\{ref\}`(.+?)`", rest)) for week, title, rest in rows}
+    return {int(week): (title, re.findall(r"<(.+?)>", rest)) for week, title, rest in rows}
 
 
 def read_stars() -> dict[str, tuple[str, int]]:

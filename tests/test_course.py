@@ -40,7 +40,7 @@ def test_twelve_weeks_ask_for_every_exercise_once_and_say_what_they_are_worth():
     page = (ROOT / "chapters/teaching.md").read_text()
     for week, (title, labels) in weeks.items():
         (row,) = re.findall(rf"^\| {week}\. {title} \|.*$", page, re.MULTILINE)
-        said = int(re.search(r": (\d+) points \|$", row)[1])
+        said = int(re.search(r" \((\d+) points\) \|$", row)[1])
         assert said == sum(2 * course.POINTS * stars[label][1] for label in labels), week
 
 
