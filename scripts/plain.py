@@ -94,13 +94,17 @@ class Text:
 
     def equation(self, formula: str, label: str) -> str:
         """Return a formula with its number."""
-        _, number = self.env.domaindata["math"]["objects"][label]
-        return f"{anchor(f'equation-{label}')}\n$$\n{formula}\n\\tag{{{number}}}\n$$"
+        name = f"equation-{label}"
+        return f"{anchor(name)}\n$$\n{formula}\n\\tag{{{self.count(self.page, 'displaymath', name)}}}\n$$"
+
+    def count(self, page: str, kind: str, label: str) -> str:
+        """Return a number that Sphinx gave."""
+        return ".".join(map(str, self.env.toc_fignumbers[page][kind][label]))
 
     def number(self, page: str, kind: str, label: str) -> str:
         """Return what the page calls a figure, an exercise, a theorem."""
-        number = ".".join(map(str, self.env.toc_fignumbers[page][kind][label]))
-        return "Fig.\N{NO-BREAK SPACE}" + number if kind == "figure" else f"{kind.capitalize()} {number}"
+        name = "Fig.\N{NO-BREAK SPACE}" if kind == "figure" else f"{kind.capitalize()} "
+        return name + self.count(page, kind, label)
 
     def exercise(self, label: str, stars: str) -> str:
         """Return the heading of an exercise."""
@@ -136,8 +140,8 @@ class Text:
 
     def eq(self, label: str) -> str:
         """Return a reference to an equation."""
-        page, number = self.env.domaindata["math"]["objects"][label]
-        return f"[({number})]({self.to(page, f'equation-{label}')})"
+        page, name = self.env.domaindata["math"]["objects"][label][0], f"equation-{label}"
+        return f"[({self.count(page, 'displaymath', name)})]({self.to(page, name)})"
 
     def ref(self, text: str) -> str:
         """Return a reference to a section."""
