@@ -90,7 +90,7 @@ class Text:
         if name == "prf:proof":
             return box(f"*Proof.* {body}")
         called = self.number(self.page, name.removeprefix("prf:"), options["label"])
-        return box(f"{anchor(options['label'])}**{called} ({title}).** {body}")
+        return box(f"{anchor(options['label'])}**{called} ({title})**\n\n{body}")
 
     def equation(self, formula: str, label: str) -> str:
         """Return a formula with its number."""
@@ -108,12 +108,12 @@ class Text:
 
     def exercise(self, label: str, stars: str) -> str:
         """Return the heading of an exercise."""
-        return f"### {self.number(self.page, 'exercise', label)}{stars}"
+        return f"### {self.number(self.page, 'exercise', label)} ({stars})"
 
     def caption(self, caption: str, name: str, alt: str | None) -> str:
         """Return what stands below a figure: its caption, and folded what it shows in words."""
         number = self.number(self.page, "figure", name)
-        text = f"{anchor(name)}**{number}.** {self.plain(caption)}"
+        text = f"{anchor(name)}**{number}** {self.plain(caption)}"
         return text + "\n\n" + FOLDED.format(title="The figure in words", body=self.plain(alt)) if alt else text
 
     def note(self, name: str) -> str:
@@ -257,7 +257,7 @@ def plain(name: str, site: str = "../../", wheel: str = "") -> NotebookNode:
                 inside = {}
                 continue
             inside = {kind: dict(OPTION.findall(options))["label"] if kind == "exercise" else title.strip()}
-            heading = text.exercise(inside[kind], title) if kind == "exercise" else "#### Solution"
+            heading = text.exercise(inside[kind], title.strip()) if kind == "exercise" else "#### Solution"
             cells.append(markdown(f"{cell.id}-{number}-{kind}", heading, inside))
             if kind == "solution":
                 cells[-1].metadata["jp-MarkdownHeadingCollapsed"] = True  # JupyterLab hides what follows

@@ -1,0 +1,148 @@
+"""Plain notebooks, which pages offer for download: they say what the page says, any Jupyter shows it, and they run."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from pages import HTML, NOTEBOOKS, ROOT, links
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
+
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table").use(dollarmath_plugin)
+RAW = re.compile(r"\{[\w:-]+\}(`|[^\S\n]|$)|^\(\S+\)=|^%|^:::|^\+\+\+|\[\^|\{\{|^:\w+:", re.MULTILINE)
+
+
+def raw(text: str) -> list[str]:
+    """What of a text only MyST understands; formulas and code are not text."""
+    document = BeautifulSoup(MARKDOWN.render(text), "html.parser")
+    for hidden in document.select(".math, code:not([class])"):
+        hidden.decompose()
+    return [code["class"] for code in document.select("code[class]")] + [hit[0] for hit in RAW.finditer(document.text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```{admonition} Title\ntext\n```",
+        "> ```{exercise-start} ★\n> :label: one\n> ```",
+        ":::{note}\ntext\n:::",
+        "as {eq}`one` says",
+        "{cite:p}`saxe2014exact`",
+        "(target)=\n## Title",
+        "% a comment",
+        "said[^one]",
+        "[^one]: more",
+        "{{ name }}",
+        ":class: tip",
+    ],
+)
+def test_what_only_myst_understands_is_found(text):
+    assert raw(text)
+    assert not raw("Text with ${x}$ and $$\n% \\tag{3}\n$$, `{eq}` and [a link](https://example.org) (aside) = 3.")
+
+
+def downloaded(page: str) -> nbformat.NotebookNode:
+    notebook = nbformat.read(HTML / f"_sources/{page}.ipynb", 4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def text_of(notebook) -> str:
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_a_plain_notebook_is_plain_and_runs_the_code_of_the_chapter(page):
+    notebook, source = downloaded(page), nbformat.read(ROOT / f"{page}.ipynb", 4)
+    assert [hit for cell in notebook.cells if cell.cell_type == "markdown" for hit in raw(cell.source)] == []
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[0] is notebook.cells[1] and "import dlnlib" in code[0].source
+    assert [cell.source for cell in code[1:]] == [c.source for c in source.cells if c.cell_type == "code"]
+    for cell, stored in zip(code[1:], (c for c in source.cells if c.cell_type == "code"), strict=True):
+        printed = [output.text for output in cell.outputs if output.output_type == "stream"]
+        assert printed == [output.text for output in stored.outputs if output.output_type == "stream"]
+
+
+def read_page(page: str) -> BeautifulSoup:
+    """The text of a page: without code and what it puts out, but with what is to be seen on figures."""
+    document = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select_one("article > section")
+    for cell in document.select(".cell"):
+        for figure in cell.select("figure"):
+            seen = "" if figure.select_one(".live") else figure.img["alt"]
+            cell.insert_before(figure.figcaption, " ", seen, " ")
+        cell.decompose()
+    for formula in document.select(".math"):
+        number = formula.select_one(".eqno")
+        number = number.extract().contents[0] if number else ""
+        formula.string = number + re.sub(r"^\\[(\[]|\\[)\]]$|\\(begin|end)\{split\}", "", formula.text.strip())
+    for cited in document.select(".bibtex-citation"):
+        for text in cited.find_all(string=True):
+            text.replace_with(text.replace("[", "(").replace("]", ")"))
+    notes = [note.extract() for note in document.select(".sidenote")]
+    for sign in document.select(".headerlink"):
+        sign.decompose()
+    return finish(document, notes)
+
+
+def read_notebook(notebook: nbformat.NotebookNode) -> BeautifulSoup:
+    """The text of a plain notebook, without what it says of itself."""
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    texts[0] = texts[0].rpartition("\n\n")[0]
+    document = BeautifulSoup(MARKDOWN.render("\n\n".join(texts)), "html.parser")
+    for formula in document.select(".math"):
+        number = re.search(r"\\tag\{(\d+)\}", formula.text)
+        formula.string = (f"({number[1]})" if number else "") + re.sub(r"\\tag\{\d+\}", "", formula.text)
+    for summary in document.find_all("summary", string="The figure in words"):
+        summary.decompose()
+    return finish(document, [p.extract() for p in document.select("p:has(> sup:first-child)") if p.text[0].isdigit()])
+
+
+def finish(document, notes) -> BeautifulSoup:
+    """Put footnotes last, in the order of their numbers, and white space around those."""
+    document.extend(sorted(notes, key=lambda note: int(note.sup.text)))
+    for number in document.select("sup"):
+        number.insert_before(" ")
+        number.insert_after(" ")
+    return document
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_a_plain_notebook_says_what_the_page_says(page):
+    """Word by word: numbers, titles, citations, captions, footnotes, and what is to be seen on figures."""
+    assert read_notebook(downloaded(page)).get_text().split() == read_page(page).get_text().split()
+
+
+def aims(document, folder: Path) -> list[tuple[str, str]]:
+    """Where the links of a text lead, with their words."""
+    found = []
+    for link in document.select("a[href]"):
+        file, _, place = str(link["href"]).partition("#")
+        here = file if ":" in file else str((folder / file).resolve()) if file else "here"
+        found.append((here, place))
+    return found
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_links_of_a_plain_notebook_lead_where_those_of_the_page_do(page):
+    notebook, document = read_notebook(downloaded(page)), read_page(page)
+    ids = {place["id"] for place in notebook.select("[id]")}
+    bibliography = BeautifulSoup((HTML / "chapters/bibliography.html").read_text(), "html.parser")
+    there, here = aims(document, HTML / "chapters"), aims(notebook, HTML / "_sources/chapters")
+    for (file, place), (page_file, page_place) in zip(here, there, strict=True):
+        if file != page_file:  # what is cited: at its publisher
+            entry = bibliography.find(id=page_place).find_next("dd")
+            assert file in [link["href"] for link in entry.select("a[href]")]
+        else:
+            assert place == page_place
+            assert not place or place in (ids if file == "here" else links(Path(file)).ids)
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_no_formula_of_a_box_is_broken_into_lines(page):
+    """Jupyter would take the mark of quotation at the beginning of a line for a part of the formula."""
+    lines = [line for cell in downloaded(page).cells for line in cell.source.splitlines() if line.startswith(">")]
+    assert [line for line in lines if line.count("$") % 2] == []
