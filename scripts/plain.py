@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import notebooks
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
-WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET, WIDGET_STATE = (f"application/vnd.jupyter.widget-{part}+json" for part in ("view", "state"))
+BIBLIOGRAPHY = "chapters/bibliography"
 PLAIN = BUILD / "html/_sources/chapters"
 
 INSTALL = """\
@@ -46,7 +48,7 @@ OPTION = re.compile(r"^:(\w+): *(.*)$", re.MULTILINE)
 EQUATION = re.compile(r"^\$\$\n([^$]*)\n\$\$ \((\S+)\)$", re.MULTILINE)
 MATH = re.compile(r"(\$\$?)(.+?)\1", re.DOTALL)
 TARGET = re.compile(r"^\((\S+)\)=$", re.MULTILINE)
-NOTE = re.compile(r"\[\^(\w+)\]:?")
+NOTE = re.compile(r"\[\^([\w-]+)\]:?")
 ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 LINK = re.compile(r"\]\(([^():\s]+)\)")  # not to another site
 TITLED = re.compile(r"(.*?)\s*<(\S+)>", re.DOTALL)
@@ -95,7 +97,7 @@ class Text:
     def equation(self, formula: str, label: str) -> str:
         """Return a formula with its number."""
         name = f"equation-{label}"
-        return f"{anchor(name)}\n$$\n{formula}\n\\tag{{{self.count(self.page, 'displaymath', name)}}}\n$$"
+        return f"{anchor(name)}\n\n$$\n{formula}\n\\tag{{{self.count(self.page, 'displaymath', name)}}}\n$$"
 
     def count(self, page: str, kind: str, label: str) -> str:
         """Return a number that Sphinx gave."""
@@ -110,11 +112,11 @@ class Text:
         """Return the heading of an exercise."""
         return f"### {self.number(self.page, 'exercise', label)} ({stars})"
 
-    def caption(self, caption: str, name: str, alt: str | None) -> str:
+    def caption(self, caption: str, name: str, alt: str) -> str:
         """Return what stands below a figure: its caption, and folded what it shows in words."""
         number = self.number(self.page, "figure", name)
-        text = f"{anchor(name)}**{number}** {self.plain(caption)}"
-        return text + "\n\n" + FOLDED.format(title="The figure in words", body=self.plain(alt)) if alt else text
+        in_words = FOLDED.format(title="The figure in words", body=alt)
+        return f"{anchor(name)}**{number}** {self.plain(caption)}\n\n{in_words}"
 
     def note(self, name: str) -> str:
         """Return the number of a footnote: they are counted as they come."""
@@ -166,18 +168,18 @@ class Text:
         return f"[{title or self.env.titles[page].astext()}]({self.to(page)})"
 
     def cite(self, keys: str, in_text: bool) -> str:
-        """Return references to what is cited, in the text or in parentheses."""
+        """Return references to what is cited, in the text or in parentheses, as the pages do: by authors and year."""
         cited = []
-        for key in keys.split(","):
-            entry = self.cited[key].entry
+        for entry, citation in ((self.cited[key].entry, self.cited[key]) for key in keys.split(",")):
             authors = entry.persons["author"]
             names = [" ".join(map(str, author.rich_prelast_names + author.rich_last_names)) for author in authors]
-            who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
             where = f"https://doi.org/{entry.fields['doi']}" if "doi" in entry.fields else entry.fields.get("url")
-            where = where or self.to(self.cited[key].bibliography_key.docname, self.cited[key].citation_id)
-            year = entry.fields["year"]
-            cited.append(f"[{who} ({year})]({where})" if in_text else f"[{who}, {year}]({where})")
-        return ", ".join(cited) if in_text else f"({', '.join(cited)})"
+            cited.append((names, entry.fields["year"], where or self.to(BIBLIOGRAPHY, citation.citation_id)))
+        links = []
+        for names, year, where in sorted(cited):
+            who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+            links.append(f"[{who} ({year})]({where})" if in_text else f"[{who}, {year}]({where})")
+        return ", ".join(links) if in_text else f"({', '.join(links)})"
 
 
 ROLES = {
@@ -235,16 +237,22 @@ def plain(name: str, site: str = "../../", wheel: str = "") -> NotebookNode:
     wheel = wheel or "./" + next((BUILD / "wheel").glob("*.whl")).name
     source = nbformat.read(ROOT / f"chapters/{name}.ipynb", as_version=4)
     executed = nbformat.read(BUILD / f"executed/{name}.ipynb", as_version=4)
-    outputs = iter([cell.outputs for cell in executed.cells if cell.cell_type == "code"])
+    outputs = iter([notebooks.merge_streams(cell.outputs) for cell in executed.cells if cell.cell_type == "code"])
+    widgets = executed.metadata.get("widgets", {}).get(WIDGET_STATE, {"state": {}})["state"]
     text = Text(f"chapters/{name}", site)
     cells: list[NotebookNode] = []
     inside: dict[str, str] = {}  # {"exercise": label}, {"solution": label} or {}
     for cell in source.cells:
         if cell.cell_type == "code":
-            cells.append(code(cell, next(outputs), inside))
-            if figure := cell.metadata.get("mystnb", {}).get("figure"):
-                alt = cell.metadata.mystnb.get("image", {}).get("alt")
-                cells.append(markdown(cell.id + "-caption", text.caption(**figure, alt=alt), inside))
+            shown = cell.metadata.get("mystnb", {})
+            alt = shown.get("image", {}).get("alt")
+            put_out = next(outputs)
+            for output in put_out:  # of a live figure, the picture: a widget needs a kernel
+                if view := output.get("data", {}).pop(WIDGET, None):
+                    alt = widgets[view["model_id"]]["state"]["alt"]
+            cells.append(code(cell, put_out, inside))
+            if "figure" in shown:
+                cells.append(markdown(cell.id + "-caption", text.caption(**shown["figure"], alt=alt), inside))
             continue
         start = 0
         for number, gate in enumerate([*GATE.finditer(cell.source), None]):
@@ -273,11 +281,9 @@ def markdown(name: str, text: str, inside: dict[str, str]) -> NotebookNode:
 
 
 def code(cell: NotebookNode, outputs: list[NotebookNode], inside: dict[str, str]) -> NotebookNode:
-    """Return a cell of code with what it put out, but for widgets, which need a kernel; folded where the page folds."""
+    """Return a cell of code with what it put out, folded where the page folds it."""
     tags = cell.metadata.get("tags", [])
     metadata = {"tags": tags} | ({"jupyter": {"source_hidden": True}} if "hide-input" in tags else {}) | inside
-    for output in outputs:
-        output.get("data", {}).pop(WIDGET, None)
     return new_code_cell(cell.source, id=cell.id, metadata=metadata, outputs=outputs)
 
 
