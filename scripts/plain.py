@@ -112,11 +112,11 @@ class Text:
         """Return the heading of an exercise."""
         return f"### {self.number(self.page, 'exercise', label)} ({stars})"
 
-    def caption(self, caption: str, name: str, alt: str) -> str:
+    def caption(self, caption: str, name: str, alt: str | None) -> str:
         """Return what stands below a figure: its caption, and folded what it shows in words."""
         number = self.number(self.page, "figure", name)
-        in_words = FOLDED.format(title="The figure in words", body=alt)
-        return f"{anchor(name)}**{number}** {self.plain(caption)}\n\n{in_words}"
+        in_words = "\n\n" + FOLDED.format(title="The figure in words", body=alt) if alt else ""
+        return f"{anchor(name)}**{number}** {self.plain(caption)}{in_words}"
 
     def note(self, name: str) -> str:
         """Return the number of a footnote: they are counted as they come."""
@@ -211,12 +211,18 @@ def environment() -> Any:
 
 
 def site() -> str:
-    """Return what the addresses of pages begin with in the notebooks that lie among the pages."""
+    """Return what addresses of pages begin with in notebooks that lie among the pages."""
     base = environment().config.html_baseurl
     return f"{base.rstrip('/')}/" if base else "../../"
 
 
-def plain(name: str, site: str = "../../", wheel: str = "") -> NotebookNode:
+def library() -> str:
+    """Return where pip finds the library: on the site, or beside the notebook while that has no address."""
+    wheel = next((BUILD / "wheel").glob("*.whl")).name
+    return f"{site()}_static/{wheel}" if environment().config.html_baseurl else f"./{wheel}"
+
+
+def plain(name: str, site: str, wheel: str) -> NotebookNode:
     """Make the plain notebook of a chapter, with what the build executed.
 
     Every cell lies within or outside an exercise and its solution; metadata tell their label.
@@ -228,13 +234,12 @@ def plain(name: str, site: str = "../../", wheel: str = "") -> NotebookNode:
     site : str
         What the addresses of pages begin with, as seen from where the notebook will lie.
     wheel : str
-        The library as pip finds it; beside the notebook by default.
+        Where pip finds the library.
 
     Returns
     -------
     NotebookNode
     """
-    wheel = wheel or "./" + next((BUILD / "wheel").glob("*.whl")).name
     source = nbformat.read(ROOT / f"chapters/{name}.ipynb", as_version=4)
     executed = nbformat.read(BUILD / f"executed/{name}.ipynb", as_version=4)
     outputs = iter([notebooks.merge_streams(cell.outputs) for cell in executed.cells if cell.cell_type == "code"])
@@ -289,11 +294,8 @@ def code(cell: NotebookNode, outputs: list[NotebookNode], inside: dict[str, str]
 
 def main() -> None:
     """Put the plain notebooks where the pages offer them."""
-    wheel = next((BUILD / "wheel").glob("*.whl")).name
-    base = environment().config.html_baseurl
     for chapter in sorted((ROOT / "chapters").glob("*.ipynb")):
-        notebook = plain(chapter.stem, site(), f"{site()}_static/{wheel}" if base else f"./{wheel}")
-        nbformat.write(notebook, PLAIN / chapter.name)
+        nbformat.write(plain(chapter.stem, site(), library()), PLAIN / chapter.name)
 
 
 if __name__ == "__main__":

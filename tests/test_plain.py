@@ -1,14 +1,25 @@
 """Plain notebooks, which pages offer for download: they say what the page says, any Jupyter shows it, and they run."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import types
+import venv
 from pathlib import Path
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from IPython.core.inputtransformer2 import TransformerManager
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from pages import HTML, NOTEBOOKS, ROOT, links
+
+sys.path.append(str(ROOT / "scripts"))
+import plain
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
 
@@ -116,8 +127,11 @@ def finish(document, notes) -> BeautifulSoup:
 @pytest.mark.parametrize("page", NOTEBOOKS)
 def test_a_plain_notebook_says_what_the_page_says(page):
     """Word by word: numbers, titles, citations, captions, footnotes, and what is to be seen on figures."""
-    said = read_page(page).get_text().translate(TYPED)
-    assert read_notebook(downloaded(page)).get_text().split() == said.split()
+    assert words(read_notebook(downloaded(page))) == words(read_page(page))
+
+
+def words(document) -> list[str]:
+    return document.get_text().translate(TYPED).split()
 
 
 def aims(document, folder: Path) -> list[tuple[str, str]]:
@@ -149,3 +163,57 @@ def test_no_formula_of_a_box_is_broken_into_lines(page):
     """Jupyter would take the mark of quotation at the beginning of a line for a part of the formula."""
     lines = [line for cell in downloaded(page).cells for line in cell.source.splitlines() if line.startswith(">")]
     assert [line for line in lines if line.count("$") % 2] == []
+
+
+def test_published_links_and_the_library_are_at_the_address_of_the_site(monkeypatch):
+    monkeypatch.setattr(plain.environment().config, "html_baseurl", "https://example.org/book")
+    notebook = plain.plain("errata", plain.site(), plain.library())
+    targets = {
+        link["href"] for link in BeautifulSoup(MARKDOWN.render(text_of(notebook)), "html.parser").select("[href]")
+    }
+    ours = [target.removeprefix("https://example.org/book/") for target in targets if "example.org" in target]
+    assert len(ours) > 5 and all((HTML / target.partition("#")[0]).is_file() for target in ours)
+    assert all(target.startswith(("https://", "#")) for target in targets)
+    wheel = re.search(r"%pip install --quiet https://example.org/book/(\S+)", notebook.cells[1].source)[1]
+    assert (HTML / wheel).is_file()
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A Python that has all that the library needs, but not the library."""
+    home = tmp_path_factory.mktemp("fresh")
+    venv.create(home, symlinks=True)
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if "dlnlib" not in package.name:
+            next(home.glob("lib/python*/site-packages")).joinpath(package.name).symlink_to(package)
+    return home
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS if "CI" in os.environ else ["chapters/errata", "chapters/representations"])
+def test_a_notebook_runs_as_downloaded(page, fresh, tmp_path):
+    """With nothing of the project but what its page offers: the notebook, and the library as a wheel."""
+    offered = [target for target in links(HTML / f"{page}.html").targets if target.endswith((".ipynb", ".whl"))]
+    notebook, wheel = sorted({(HTML / "chapters" / target).resolve() for target in offered})
+    shutil.copy(wheel, tmp_path)
+    notebook = nbformat.read(notebook, 4)
+    notebook.cells += [
+        nbformat.v4.new_code_cell("print([dlnlib.datasets.stored(name) for name in dlnlib.datasets.STORED])")
+    ]
+    notebook.cells += [nbformat.v4.new_code_cell("print(dlnlib.__file__)")]
+    nbformat.write(notebook, tmp_path / "here.ipynb")
+    run = [fresh / "bin/python", "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", "here.ipynb"]
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PIP_NO_INDEX": "1"}
+    subprocess.run(run, cwd=tmp_path, env=alone, check=True)
+    said = nbformat.read(tmp_path / "here.ipynb", 4).cells[-1].outputs[0].text
+    assert said.startswith(str(fresh))
+
+
+def test_colab_is_asked_for_live_figures_and_nothing_else_is(monkeypatch):
+    code = TransformerManager().transform_cell(plain.INSTALL.format(wheel="no.whl"))
+    exec(code, {})  # the library is here, and this is not Colab
+    asked = []
+    output = types.SimpleNamespace(enable_custom_widget_manager=lambda: asked.append("widgets"))
+    monkeypatch.setitem(sys.modules, "google", types.SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace(output=output))
+    exec(code, {})
+    assert asked == ["widgets"]
