@@ -236,7 +236,7 @@ def decays(s, survivors):
 
 # %% large-feigenbaum
 # Let $s = 1$. Assign to `most_stable` the list of the steps $\eta s$ at which the cycles of periods
-# 2, 4, 8, 16 and 32 pass through the top, to nine digits, and to `last_ratio` the last of the ratios
+# 2, 4, 8, 16 and 32 pass through the top, to eight decimals, and to `last_ratio` the last of the ratios
 # of successive gaps, the earlier gap over the later one, to three decimals.
 most_stable = ...
 last_ratio = ...
@@ -259,8 +259,8 @@ def misses(size, steps):
 assert len(most_stable) == 5, "The steps of five cycles are asked for."
 for place, size in enumerate(most_stable):
     period = 2 ** (place + 1)
-    assert misses(size - 2e-9, period) * misses(size + 2e-9, period) < 0, (
-        f"The step for the period {period} is not one at which the top returns, to nine digits."
+    assert misses(size - 1e-8, period) * misses(size + 1e-8, period) < 0, (
+        f"The step for the period {period} is not one at which the top returns, to eight decimals."
     )
     assert abs(misses(size, period // 2)) > 1e-3, (
         f"With the step for the period {period} the top returns already after half of it."
