@@ -120,7 +120,7 @@ def shares_below(x, n):
     return np.mean(shares, axis=0)
 
 
-for x in (0.3, 0.1):
+for x in (0.75, 0.3, 0.1):
     for i, claimed in enumerate((eigenvalues_below(x), singular_values_below(x))):
         # An eigenvalue of sixty, or a half of one, may be on the other side.
         assert shares_below(x, claimed)[i] > 0.49 and shares_below(x, claimed - 1)[i] < 0.51, (
@@ -141,6 +141,16 @@ def eigenvalues_below(x):
 # %% wrong: the law of the squares, not squared
 def singular_values_below(x):
     return next(n for n in range(1, 999) if isometry.fuss_catalan_cdf(x, n) > 0.5)
+
+
+# %% wrong: as for the eigenvalues
+def singular_values_below(x):
+    return math.floor(2 * math.log2(1 / x)) + 1
+
+
+# %% wrong: as for the singular values
+def eigenvalues_below(x):
+    return next(n for n in range(1, 999) if isometry.fuss_catalan_cdf(x**2, n) > 0.5)
 
 
 # %% isometry-residual

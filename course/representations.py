@@ -168,7 +168,7 @@ for n, rho in [(3, 0.5), (8, 0.3), (5, 0.9)]:
     )
 for rho, tight in [(0.6, 4), (0.7, 3), (0.8, 6), (1.0, 4)]:
     needed = members_needed(rho, tight)
-    assert 1 < needed < 99 and sampled(needed, rho) > tight >= sampled(needed - 1, rho) - 1e-9, (
+    assert 1 < needed < 99 and sampled(needed, rho) > tight + 1e-9 > sampled(needed - 1, rho), (
         f"Sampled, another number at coherence {rho} is the smallest that comes before {tight} tight ones."
     )
 
@@ -186,6 +186,11 @@ def squared_strength(n, F, rho):
 # %% wrong: a share of the features is a share of the members
 def members_needed(rho, tight):
     return math.floor(tight / rho) + 1
+
+
+# %% wrong: as many as are equally strong
+def members_needed(rho, tight):
+    return math.ceil((tight - rho * (1 - rho)) / rho**2)
 
 
 # %% wrong: without the diagonal, again
