@@ -35,6 +35,7 @@ and says in a sentence what does not hold; you may run it as often as you like. 
 which a person reads.
 
 Before you hand this in, restart the kernel and run all cells."""
+CHECK = "# Run this cell to check your answer, and leave it as it is."
 ARGUMENT = "*Write your argument here, in words and formulas.*"
 CONFIGURATION = f"""# nbgrader makes of source/ the problem sets that students have already: they are as in student/.
 c = get_config()
@@ -123,12 +124,12 @@ def problem_set(week: int, chapters: dict[str, NotebookNode], *, teacher: bool) 
             exercise = "\n\n".join(part(chapter, chapters[chapter], "exercise", label))
             solution = "\n\n".join(part(chapter, chapters[chapter], "solution", label))
             answer = f"{problem.stub}\n\n\n### BEGIN SOLUTION\n{problem.answer}\n### END SOLUTION"
-            hand_in = f"**What to hand in** ({points} points, and {points} for the argument). {problem.text}"
+            hand_in = f"**What to hand in** ({points} points, and {points} for the argument):\n\n{problem.text}"
             cells += [
                 markdown(exercise, f"{label}-exercise", locked=True),
                 markdown(hand_in, f"{label}-hand-in", locked=True),
                 code(answer if teacher else problem.stub, f"{label}-answer", solution=True),
-                code(problem.check, f"{label}-check", locked=True, points=points),
+                code(f"{CHECK}\n{problem.check}", f"{label}-check", locked=True, points=points),
                 markdown(solution if teacher else ARGUMENT, f"{label}-argument", solution=True, points=points),
             ]
     return nbformat.v4.new_notebook(cells=cells, metadata=chapters["plateaus"].metadata)
