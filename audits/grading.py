@@ -58,7 +58,10 @@ def main(weeks: list[str]) -> int:
             for who in ("right", "wrong", "dots"):
                 hand_in(folder, week, who)
             for step in ("generate_assignment", "autograde", "generate_feedback"):
-                subprocess.run([sys.executable, "-m", "nbgrader", step, week, "--log-level=ERROR"], check=True, **run)
+                command = [sys.executable, "-m", "nbgrader", step, week, "--log-level=ERROR"]
+                done = subprocess.run(command, capture_output=True, text=True, check=False, **run)
+                if done.returncode != 0:
+                    sys.exit(done.stderr)
             released, student = (
                 [cell.source.strip() for cell in nbformat.read(place / f"{week}.ipynb", as_version=4).cells]
                 for place in (folder / "release" / week, course.COURSE / "student")
