@@ -28,7 +28,7 @@ def book(tmp_path):
     shutil.copytree(
         ROOT / "dlnlib/explore", tmp_path / "dlnlib/explore", ignore=shutil.ignore_patterns("*.py", "bundle")
     )
-    for file in ("_config.yml", "requirements.txt", "references.bib"):
+    for file in ("_config.yml", "constraints.txt", "front.png", "requirements.txt", "references.bib"):
         shutil.copy(ROOT / file, tmp_path)
     for file in ("pyproject.toml", "LICENSE", "README.md", "dlnlib/__init__.py", "dlnlib/data/README.md"):
         shutil.copy(ROOT / file, tmp_path / file)  # what pyproject.toml reads
@@ -91,19 +91,6 @@ def test_a_changed_module_makes_stale_what_imports_it_and_nothing_else(book):
     (book / "dlnlib/_wall.py").write_text("height = 3")
     assert executed_by(book) == ["one"]
     assert ">3" in (book / "_build/html/chapters/one.html").read_text()
-
-
-def test_pages_link_the_repository_if_told_which(book, monkeypatch):
-    page = book / "_build/html/chapters/one.html"
-    assert build(book)[0] == 0
-    assert not re.search("colab|mybinder|github.com/someone", page.read_text())
-    monkeypatch.setenv("BOOK_REPOSITORY_URL", "https://github.com/someone/deep")
-    monkeypatch.setenv("BOOK_REPOSITORY_BRANCH", "next")
-    assert build(book)[0] == 0
-    text = page.read_text()
-    assert "https://colab.research.google.com/github/someone/deep/blob/next/chapters/one.ipynb" in text
-    assert "https://mybinder.org/v2/gh/someone/deep/next?urlpath=lab/tree/chapters/one.ipynb" in text
-    assert "https://github.com/someone/deep/edit/next/chapters/one.ipynb" in text
 
 
 def test_without_npm_pages_load_the_same_mathjax_from_elsewhere(book, monkeypatch):

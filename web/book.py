@@ -1,7 +1,8 @@
 """Sphinx extension of this book: serve third-party scripts from the book itself, so that it works offline.
 
-Told a repository (BOOK_REPOSITORY_URL, and BOOK_REPOSITORY_BRANCH unless it is main), pages get buttons to open them
-on Binder and Colab, and to edit them. Every notebook says how to run it elsewhere: the page offers dlnlib as a wheel.
+Every notebook says how to run it elsewhere: the page offers dlnlib as a wheel. If _config.yml names the address of the
+book, links that are shared show a picture, and search engines find a map; if it names the repository, pages get buttons
+to open them on Binder and Colab.
 
 The scripts are the npm packages pinned in package-lock.json next to this file; `make book` fetches them. Where
 they are absent (no npm on this machine), pages load MathJax from a content delivery network, and figures do not move.
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -68,6 +68,12 @@ RUN_ELSEWHERE = """
 into one folder, and with Python 3.11 or newer</p>
 <pre>pip install jupyterlab <span class="wheel-address">./{name}</span></pre>
 </aside>
+"""
+
+PREVIEW = (840, 441)  # pixels of the picture beside a shared link, in the shape that most sites show: 1.91 to 1
+SITEMAP = """<?xml version="1.0" encoding="utf-8"?>
+<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+{}</urlset>
 """
 
 ROOM = """
@@ -260,21 +266,54 @@ def spare_icons(app: Sphinx, exception: Exception | None) -> None:
         script.write_text("// Icons are letters of a font: see book.py.\n", encoding="utf-8")
 
 
-def link_repository(app: Sphinx, config: Config) -> None:
-    """Add launch and edit buttons if the build is told the repository."""
-    url = os.environ.get("BOOK_REPOSITORY_URL")
-    if url:
+def know_addresses(app: Sphinx, config: Config) -> None:
+    """Tell extensions where the book stands, and pages where Binder and Colab find their notebooks.
+
+    Both open the notebooks that pages offer for download: they lie among the pages, on the branch gh-pages.
+    """
+    if config.html_baseurl:
+        config.html_baseurl = config.ogp_site_url = config.html_baseurl.rstrip("/") + "/"
+    config.ogp_site_name = config.html_title
+    if url := config.html_theme_options["repository_url"]:
         config.html_theme_options |= {
-            "repository_url": url.rstrip("/").removesuffix(".git"),
-            "repository_branch": os.environ.get("BOOK_REPOSITORY_BRANCH", "main"),
             "use_repository_button": True,
-            "use_edit_page_button": True,
+            "repository_branch": "gh-pages",
+            "path_to_docs": "_sources",
             "launch_buttons": {
                 "notebook_interface": "jupyterlab",
                 "binderhub_url": "https://mybinder.org",
-                "colab_url": "https://colab.research.google.com",
+                "colab_url": "https://colab.research.google.com" * ("github.com" in url),  # it knows no other hosts
             },
         }
+
+
+def launch_notebooks_alone(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Hide from the theme that text with code cells has a kernel: it is no notebook to be opened elsewhere."""
+    if context.get("page_source_suffix") == ".md":
+        app.env.metadata[page].pop("kernelspec", None)
+
+
+def complete_site(app: Sphinx, exception: Exception | None) -> None:
+    """Put beside the pages what they need once published: a picture for shared links, a map, what Binder installs.
+
+    The map is not left to sphinx-sitemap, which would name the pages that this run wrote, and no others.
+    """
+    if exception is not None or app.builder.name != "html":
+        return
+    out, house = Path(app.outdir), Path(app.srcdir)
+    front, preview = Image.open(house / "front.png"), Image.new("RGB", PREVIEW, "white")
+    preview.paste(front, tuple((whole - part) // 2 for whole, part in zip(PREVIEW, front.size, strict=True)), front)
+    preview.save(out / "_static/preview.png", optimize=True)
+    if app.config.html_baseurl:
+        pages = [f"{app.config.html_baseurl}{app.builder.get_target_uri(page)}" for page in sorted(app.env.found_docs)]
+        urls = "".join(f"<url><loc>{page}</loc></url>\n" for page in pages)
+        (out / "sitemap.xml").write_text(SITEMAP.format(urls), encoding="utf-8")
+    if app.config.html_theme_options["repository_url"]:
+        (out / "runtime.txt").write_text("python-3.11\n", encoding="utf-8")
+        shutil.copy(house / "constraints.txt", out)
+        (wheel,) = (out / "_static").glob("*.whl")
+        needs = f"--constraint constraints.txt\n./_static/{wheel.name}\n"
+        (out / "requirements.txt").write_text(needs, encoding="utf-8")
 
 
 def skip_field(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool | None:
@@ -285,11 +324,12 @@ def skip_field(app: Sphinx, what: str, name: str, member: object, skip: bool, op
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", serve_scripts, priority=900)
-    app.connect("config-inited", link_repository, priority=900)
+    app.connect("config-inited", know_addresses, priority=900)
     app.connect("builder-inited", complete_single_page)
     app.connect("source-read", fill_in)
     app.connect("source-read", list_rooms)
     app.connect("html-page-context", choose_scripts, priority=900)
+    app.connect("html-page-context", launch_notebooks_alone, priority=100)
     app.connect("html-page-context", offer_notebook)
     app.connect("html-page-context", explain_symbols)
     app.connect("doctree-read", cut_into_panels, priority=400)  # before Sphinx looks for the pictures
@@ -297,6 +337,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_post_transform(FoldsBelow)
     app.connect("autodoc-skip-member", skip_field)
     app.connect("build-finished", spare_icons)
+    app.connect("build-finished", complete_site)
     app.add_css_file("book.css")
     app.add_css_file("live.css")
     app.add_js_file("book.js")

@@ -32,26 +32,19 @@ export const apply = (a, x) => {
   return y;
 };
 
-/** Q and R of a square matrix by Householder's reflections; R has a positive diagonal. */
+/** Q and R of a square matrix, R with a positive diagonal: Gram and Schmidt's method, each column freed of one at a time. */
 export function qr(matrix) {
-  const n = matrix.length;
-  const r = matrix.map((column) => Float64Array.from(column));
-  const mirrors = [];
-  for (let k = 0; k < n; k++) {
-    const v = r[k].map((entry, i) => (i < k ? 0 : entry));
-    v[k] += Math.sign(v[k] || 1) * Math.sqrt(dot(v, v));
-    const length = Math.sqrt(dot(v, v)) || 1;
-    mirrors.push(v.map((entry) => entry / length));
-    for (let j = k; j < n; j++) addTo(r[j], -2 * dot(mirrors[k], r[j], k), mirrors[k], k);
+  const q = matrix.map((column) => Float64Array.from(column));
+  const r = matrix.map((column) => new Float64Array(column.length));
+  for (let k = 0; k < q.length; k++) {
+    r[k][k] = Math.sqrt(dot(q[k], q[k]));
+    for (let i = 0; i < q.length; i++) q[k][i] /= r[k][k];
+    for (let j = k + 1; j < q.length; j++) {
+      r[j][k] = dot(q[k], q[j]);
+      addTo(q[j], -r[j][k], q[k]);
+    }
   }
-  const sign = r.map((column, k) => Math.sign(column[k]) || 1);
-  const q = r.map((_, j) => {
-    const column = new Float64Array(n);
-    column[j] = sign[j];
-    for (let k = n - 1; k >= 0; k--) addTo(column, -2 * dot(mirrors[k], column, k), mirrors[k], k);
-    return column;
-  });
-  return { q, r: r.map((column, j) => column.map((entry, i) => (i > j ? 0 : sign[i] * entry))) };
+  return { q, r };
 }
 
 /** A random orthogonal matrix, each equally likely. */

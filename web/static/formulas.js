@@ -1,5 +1,7 @@
-// Formulas: how MathJax breaks them into lines.
+// Formulas: block by block, so that a long page does not freeze; and how MathJax breaks them into lines.
 (() => {
+  const text = document.querySelector("article, .slides");
+
   // Where a formula is too long it breaks between its parts first, at the last wide space that the line has room for, and
   // only then within a part. MathJax joins two lines again if both fit into one, but forgets the space between parts.
   if (window.MathJax) {
@@ -15,6 +17,16 @@
           if (this.state.prevBreak?.[3] <= -1) this.state.prevBreak = null;
           processBreak.call(this);
         };
+      },
+      async pageReady() {
+        let shown = performance.now();
+        for (const block of text.querySelectorAll(":scope > section > :not(section), :scope > section > section > *")) {
+          await MathJax.typesetPromise([block]);
+          if (performance.now() - shown < 50) continue;
+          await new Promise((resolve) => setTimeout(resolve));
+          shown = performance.now();
+        }
+        await MathJax.typesetPromise(); // what stands elsewhere
       },
     };
   }
@@ -33,7 +45,6 @@
   }
 
   // A phone that is turned, or a sidebar that goes, makes lines of another length; what unfolds has lines for the first time.
-  const text = document.querySelector("article, .slides");
   let lineWidth, waiting;
   function breakAgain() {
     if (text.clientWidth !== lineWidth) MathJax.startup.document.rerender(MathJax._.core.MathItem.STATE.METRICS);
