@@ -3,6 +3,7 @@
 # %% given
 import itertools
 
+import matplotlib
 import numpy as np
 from scipy.integrate import solve_ivp
 

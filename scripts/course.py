@@ -2,8 +2,11 @@
 
 The table of weeks in `chapters/teaching.md` says which exercises are due when; `course/` has what is handed in for
 each, and the cell that checks it. Both editions are made of these and of the plain chapters. A problem set is a
-notebook that needs no chapter to have run before, so that checking and grading take seconds; its cells carry
-nbgrader's metadata, which students need not have.
+notebook that needs no chapter to have run before, so that checking and grading take seconds.
+
+Cells carry nbgrader's metadata, not Otter's: a check is then a plain cell, which runs wherever the notebook does, where
+Otter's want Otter on each student's machine. What is checked is kept apart from the chapters, so that a reader of
+the book is not told which name to assign, and no chapter runs again when a check changes.
 """
 
 from __future__ import annotations

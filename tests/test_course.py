@@ -1,5 +1,6 @@
 """The course: every exercise asks for something that a cell can check, and no student is told the answer."""
 
+import ast
 import functools
 import re
 import sys
@@ -42,6 +43,16 @@ def test_twelve_weeks_ask_for_every_exercise_once_and_say_what_they_are_worth():
         (row,) = re.findall(rf"^\| {week}\. {title} \|.*$", page, re.MULTILINE)
         said = int(re.search(r" \((\d+) points\) \|$", row)[1])
         assert said == sum(2 * course.POINTS * stars[label][1] for label in labels), week
+
+
+def test_problems_need_nothing_but_the_library_and_what_it_brings():
+    allowed = sys.stdlib_module_names | {"dlnlib", "numpy", "scipy", "torch"}
+    for given, problems in PROBLEMS.values():
+        for source in (given, *(part for p in problems.values() for part in (p.stub, p.answer, p.check))):
+            for node in ast.walk(ast.parse(source)):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else []
+                names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+                assert {name.partition(".")[0] for name in names} <= allowed
 
 
 # The checks
