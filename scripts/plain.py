@@ -74,6 +74,7 @@ class Text:
 
     def plain(self, text: str) -> str:
         """Return what any reader of Markdown shows as the page shows this."""
+        text = text.replace("\\goodbreak ", "")  # which MathJax knows from version 4 on, KaTeX not at all
         text = EQUATION.sub(lambda m: self.equation(*m.groups()), text)
         text = TARGET.sub(lambda m: anchor(self.labels[m[1]][1]), text)
         text = NOTE.sub(lambda m: self.note(m[1]), text)

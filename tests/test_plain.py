@@ -71,6 +71,7 @@ def text_of(notebook) -> str:
 def test_a_plain_notebook_is_plain_and_runs_the_code_of_the_chapter(page):
     notebook, source = downloaded(page), nbformat.read(ROOT / f"{page}.ipynb", 4)
     assert [hit for cell in notebook.cells if cell.cell_type == "markdown" for hit in raw(cell.source)] == []
+    assert "\\goodbreak" not in text_of(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code[0] is notebook.cells[1] and "import dlnlib" in code[0].source
     assert [cell.source for cell in code[1:]] == [c.source for c in source.cells if c.cell_type == "code"]
@@ -92,7 +93,7 @@ def read_page(page: str) -> BeautifulSoup:
     for formula in document.select(".math"):
         number = formula.select_one(".eqno")
         number = number.extract().contents[0] if number else ""
-        formula.string = number + re.sub(r"^\\[(\[]|\\[)\]]$|\\(begin|end)\{split\}", "", formula.text.strip())
+        formula.string = number + re.sub(r"^\\[(\[]|\\[)\]]$|\\(begin|end)\{split\}|\\goodbreak ", "", formula.text.strip())
     for cited in document.select(".bibtex-citation"):
         for text in cited.find_all(string=True):
             text.replace_with(text.replace("[", "(").replace("]", ")"))
