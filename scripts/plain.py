@@ -73,7 +73,7 @@ class Text:
         self.notes: list[str] = []
 
     def plain(self, text: str) -> str:
-        """Return what any reader of Markdown shows as the page shows this; what is unknown here stays, for the tests."""
+        """Return what any reader of Markdown shows as the page does; what is unknown here stays, for the tests."""
         text = text.replace("\\goodbreak ", "")  # which MathJax knows from version 4 on, KaTeX not at all
         text = EQUATION.sub(lambda m: self.equation(*m.groups()), text)
         text = TARGET.sub(lambda m: anchor(self.labels[m[1]][1]), text)
