@@ -5,9 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import types
 import venv
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -16,6 +16,8 @@ from bs4 import BeautifulSoup
 from IPython.core.inputtransformer2 import TransformerManager
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pages import HTML, NOTEBOOKS, ROOT, links
 
 sys.path.append(str(ROOT / "scripts"))
@@ -71,6 +73,7 @@ def text_of(notebook) -> str:
 def test_a_plain_notebook_is_plain_and_runs_the_code_of_the_chapter(page):
     notebook, source = downloaded(page), nbformat.read(ROOT / f"{page}.ipynb", 4)
     assert [hit for cell in notebook.cells if cell.cell_type == "markdown" for hit in raw(cell.source)] == []
+    assert "\\goodbreak" not in text_of(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code[0] is notebook.cells[1] and "import dlnlib" in code[0].source
     assert [cell.source for cell in code[1:]] == [c.source for c in source.cells if c.cell_type == "code"]
@@ -92,7 +95,8 @@ def read_page(page: str) -> BeautifulSoup:
     for formula in document.select(".math"):
         number = formula.select_one(".eqno")
         number = number.extract().contents[0] if number else ""
-        formula.string = number + re.sub(r"^\\[(\[]|\\[)\]]$|\\(begin|end)\{split\}", "", formula.text.strip())
+        marks = r"^\\[(\[]|\\[)\]]$|\\(begin|end)\{split\}|\\goodbreak "  # of Sphinx, and for MathJax 4
+        formula.string = number + re.sub(marks, "", formula.text.strip())
     for cited in document.select(".bibtex-citation"):
         for text in cited.find_all(string=True):
             text.replace_with(text.replace("[", "(").replace("]", ")"))
@@ -135,10 +139,10 @@ def words(document) -> list[str]:
 
 
 def aims(document, folder: Path) -> list[tuple[str, str]]:
-    """Where the links of a text lead, with their words."""
+    """Where the links of a text lead: the file, and the place in it."""
     found = []
     for link in document.select("a[href]"):
-        file, _, place = str(link["href"]).partition("#")
+        file, _, place = link["href"].replace(plain.site(), "../../").partition("#")  # if the book has an address
         here = file if ":" in file else str((folder / file).resolve()) if file else "here"
         found.append((here, place))
     return found
@@ -178,14 +182,29 @@ def test_published_links_and_the_library_are_at_the_address_of_the_site(monkeypa
     assert (HTML / wheel).is_file()
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """A Python that has all that the library needs, but not the library."""
-    home = tmp_path_factory.mktemp("fresh")
+def with_what_it_needs(name: str, found: set[str]) -> set[str]:
+    """Add a package, and what it requires, to those found."""
+    if (name := canonicalize_name(name)) not in found:
+        found.add(name)
+        for requirement in map(Requirement, metadata.requires(name) or []):
+            if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
+                with_what_it_needs(requirement.name, found)
+    return found
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A Python that has Jupyter's kernel, and all that the library needs, but not the library."""
+    home, found = tmp_path / "fresh", set()
     venv.create(home, symlinks=True)
-    for package in Path(sysconfig.get_path("purelib")).iterdir():
-        if "dlnlib" not in package.name:
-            next(home.glob("lib/python*/site-packages")).joinpath(package.name).symlink_to(package)
+    for name in ("pip", "nbclient", "ipykernel", "dlnlib"):
+        with_what_it_needs(name, found)
+    packages = next(home.glob("lib/python*/site-packages"))
+    for name in found - {"dlnlib"}:
+        package = metadata.distribution(name)
+        for top in {file.parts[0] for file in package.files} - {"..", "__pycache__"}:
+            if not (packages / top).exists():
+                (packages / top).symlink_to(package.locate_file(top))
     return home
 
 
@@ -196,12 +215,11 @@ def test_a_notebook_runs_as_downloaded(page, fresh, tmp_path):
     notebook, wheel = sorted({(HTML / "chapters" / target).resolve() for target in offered})
     shutil.copy(wheel, tmp_path)
     notebook = nbformat.read(notebook, 4)
-    notebook.cells += [
-        nbformat.v4.new_code_cell("print([dlnlib.datasets.stored(name) for name in dlnlib.datasets.STORED])")
-    ]
-    notebook.cells += [nbformat.v4.new_code_cell("print(dlnlib.__file__)")]
+    notebook.cells[1].source = notebook.cells[1].source.replace(plain.library(), f"./{wheel.name}")  # not from the net
+    data = "from dlnlib import datasets\n[datasets.stored(name) for name in datasets.STORED], datasets.mnist();"
+    notebook.cells += map(nbformat.v4.new_code_cell, [data, "print(datasets.__file__)"])
     nbformat.write(notebook, tmp_path / "here.ipynb")
-    run = [fresh / "bin/python", "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", "here.ipynb"]
+    run = [fresh / "bin/python", "-c", "from nbclient.cli import main; main()", "--inplace", "here.ipynb"]
     alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PIP_NO_INDEX": "1"}
     subprocess.run(run, cwd=tmp_path, env=alone, check=True)
     said = nbformat.read(tmp_path / "here.ipynb", 4).cells[-1].outputs[0].text
