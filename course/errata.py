@@ -3,7 +3,6 @@
 # %% given
 import itertools
 
-import matplotlib
 import numpy as np
 from scipy.integrate import solve_ivp
 
