@@ -21,20 +21,16 @@ def tolerance(depth):
 
 
 # %% check
-def steps_at_best_rate(depth, u0, part):
-    """Steps to 90 % of s = 1 at a part of the best rate, in steps at that rate: one layer for all."""
-    layer, steps = u0 ** (1 / depth), 0
-    while layer**depth < 0.9:
-        layer += part / depth * layer ** (depth - 1) * (1 - layer**depth)
-        steps += 1
-    return steps * part
+def steps_at_best_rate(depth, u0):
+    """Steps to 90 % of s = 1 in the limit of small ones, in steps at the best rate."""
+    return quad(lambda u: u ** (2 / depth - 2) / (1 - u), u0, 0.9, epsrel=1e-9)[0]
 
 
-for layers in (100, 1000):
+for layers, within in [(100, 0.5), (1000, 0.1), (10**5, 0.02)]:
     product = (1 - tolerance(layers)) ** layers
     assert product > 1e-3, f"From your start, {layers} layers take more than a thousand steps."
-    cost = steps_at_best_rate(layers, product, 0.05) - steps_at_best_rate(2, product, 0.05)
-    assert abs(cost - 10) < 0.6, f"From your start, {layers} layers do not cost ten steps."
+    cost = steps_at_best_rate(layers, product) - steps_at_best_rate(2, product)
+    assert abs(cost - 10) < within, f"From your start, {layers} layers do not cost ten steps."
 
 
 # %% wrong: one for each layer
@@ -49,7 +45,12 @@ def tolerance(depth):
 
 # %% wrong: without the end of the way
 def tolerance(depth):
-    return math.log(9) / depth
+    return math.log(10) / depth
+
+
+# %% wrong: to all of the strength
+def tolerance(depth):
+    return math.log(11) / depth
 
 
 # %% infinite-good-start
