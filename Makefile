@@ -7,7 +7,7 @@ TEST := $(RUN) -m pytest --numprocesses auto --dist loadfile --hypothesis-seed=1
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book lint quick test lab notebooks slides pdf publish bench lock lowest mutants faults beyond clean
+.PHONY: help book lint quick test lab notebooks slides pdf course publish bench lock lowest mutants faults grading beyond clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ slides: book ## make a deck of slides from each chapter
 pdf: book ## print the whole book as a PDF (needs Chromium); without solutions if SOLUTIONS=no
 	@$(RUN) scripts/pdf.py
 
+course: book ## make what a teacher hands out: problem sets of twelve weeks, with and without answers, slides, a handout
+	@-$(RUN) scripts/slides.py
+	@$(RUN) scripts/course.py
+
 publish: book ## put the built pages on the branch gh-pages of origin, which GitHub serves, and Binder and Colab open
 	@$(RUN) scripts/publish.py
 
@@ -58,7 +62,7 @@ lowest: ## run the unit tests with the oldest packages that pyproject.toml allow
 	@$(PYTHON) audits/lowest.py > _build/lowest/requirements.txt
 	@_build/lowest/bin/python -m pip install --quiet --disable-pip-version-check --requirement _build/lowest/requirements.txt
 	@PYTHONPATH=$(CURDIR) _build/lowest/bin/python -m pytest -p no:cacheprovider -o addopts=--doctest-modules \
-	    --ignore-glob='tests/test_b[eou]*' --ignore=tests/test_print.py --ignore=tests/test_publish.py --ignore=tests/test_live.py --ignore=tests/test_front_figure.py tests dlnlib
+	    --ignore-glob='tests/test_b[eou]*' --ignore=tests/test_print.py --ignore=tests/test_course.py --ignore=tests/test_publish.py --ignore=tests/test_live.py --ignore=tests/test_front_figure.py tests dlnlib
 
 mutants: $(INSTALLED) ## break the core in thousands of small ways, list the breaks that no unit test sees (an hour or more; resumes)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
@@ -68,6 +72,10 @@ mutants: $(INSTALLED) ## break the core in thousands of small ways, list the bre
 
 faults: $(INSTALLED) ## plant ten slips for each chapter, one at a time, and ask which its cells catch (half an hour or more)
 	@$(RUN) audits/faults.py $(CHAPTERS)
+
+grading: course ## hand in right and wrong answers for each week, and let nbgrader mark them (a minute a week; WEEKS="week01 week02" for some)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check nbgrader==0.9.6 --constraint constraints.txt
+	@$(RUN) audits/grading.py $(WEEKS)
 
 beyond: $(INSTALLED) ## try the sources with mystmd, for the page "Beyond Jupyter Book 1"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check mystmd==1.11.0

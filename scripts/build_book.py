@@ -19,6 +19,7 @@ from pathlib import Path
 
 import javascript
 import notebooks
+import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -42,6 +43,7 @@ def main() -> int:
             return 1
         status = run_jupyter_book(lock.fileno())
         if status == 0:
+            plain.main()
             UNFINISHED.unlink()
             print(f"\nThe book is built. Open {HTML / 'index.html'}")
         else:

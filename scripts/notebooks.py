@@ -99,14 +99,14 @@ def normalise(notebook: NotebookNode) -> None:
         # Tags, and the captions and alternative texts of figures
         cell.metadata = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
         if cell.cell_type == "code":
-            cell.outputs = _merge_streams(cell.outputs)
+            cell.outputs = merge_streams(cell.outputs)
         for output in cell.get("outputs", []):
             if "data" in output:
                 output.data = {kind: value for kind, value in output.data.items() if kind.startswith("text/")}
                 output.metadata = {}
 
 
-def _merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+def merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
     """Join what a cell printed in several pieces: where a kernel cuts its output depends on timing."""
     merged: list[NotebookNode] = []
     for output in outputs:

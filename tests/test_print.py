@@ -1,15 +1,12 @@
-"""What is made of the built pages: decks of slides, the printed book, notebooks to take away."""
+"""What is made of the built pages: decks of slides, the printed book."""
 
 import re
 import subprocess
 import sys
-import zipfile
-from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
-from pages import HTML, NOTEBOOKS, PAGES, ROOT, links, open_page, says
+from pages import HTML, NOTEBOOKS, PAGES, ROOT, open_page, says
 from pypdf import PdfReader
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
@@ -70,22 +67,3 @@ def test_the_printed_book_is_whole_and_its_links_work(browser):
 def flat(outline):
     for item in outline:
         yield from flat(item) if isinstance(item, list) else [item]
-
-
-def test_a_notebook_runs_as_downloaded(tmp_path, monkeypatch):
-    """With nothing of the project but what its page offers: the notebook, and the library as a wheel."""
-    folder = HTML / "chapters"
-    for page in NOTEBOOKS:
-        offered = [target for target in links(HTML / f"{page}.html").targets if target.endswith((".ipynb", ".whl"))]
-        assert {Path(target).suffix for target in offered} == {".ipynb", ".whl"}
-        notebook, wheel = sorted({(folder / target).resolve() for target in offered})
-        assert notebook.read_bytes() == (ROOT / f"{page}.ipynb").read_bytes()
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(tmp_path / "installed")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
-    notebook = nbformat.read(HTML / "_sources/chapters/representations.ipynb", 4)
-    data = "from dlnlib import datasets\n[datasets.stored(name) for name in datasets.STORED], datasets.mnist();"
-    where = "import dlnlib\nprint(dlnlib.__file__)"
-    notebook.cells += [nbformat.v4.new_code_cell(data), nbformat.v4.new_code_cell(where)]
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert notebook.cells[-1].outputs[0].text.startswith(str(tmp_path / "installed"))
