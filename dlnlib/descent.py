@@ -258,9 +258,7 @@ def _where_it_is_computed(
     """Return how to bring an array, without a copy if there is a way, to NumPy or to torch."""
     kind = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
     if not (isinstance(kind, torch.dtype) and kind.is_floating_point and _computes(kind, "cpu")):
-        raise ValueError(
-            f"dtype was {shown(dtype)}; it must be a dtype of real numbers in torch, such as 'float64' or torch.float32"
-        )
+        raise ValueError(f"dtype was {shown(dtype)}; it must be a dtype of real numbers in torch, such as 'float32'")
     if not _computes(kind, device):
         raise ValueError(f"device was {shown(device)}; it must be one that torch has here, such as 'cpu'")
     if not needs_torch and kind in (torch.float64, torch.float32) and torch.device(device).type == "cpu":

@@ -253,20 +253,17 @@ class LinearAttention(LinearNetwork):
         super().__init__(task, test)
         self.d = math.isqrt(task.n_in)
         if task.n_out != 1 or self.d**2 != task.n_in:
-            raise ValueError(
-                f"task was {task}; it must have one output and d^2 inputs, as datasets.in_context makes it"
-            )
+            raise ValueError(f"task was {task}; it must have one output and d^2 inputs, as of datasets.in_context")
         u, _, vt = Task(task.sigma_yx.reshape(self.d, self.d)).modes
         self.ut, self.vt = np.ones((len(vt), 1)), (u.T[:, :, None] * vt[:, None, :]).reshape(len(vt), -1)
 
     def check(self, weights: Sequence[ArrayLike]) -> list[Array]:
         layers = [_checks.finite(name, w) for name, w in _checks.each("weights", weights)]
         heads = layers[0].shape[-1:] if layers else ()
-        allowed = [(1, *heads), (*heads, self.d), (*heads, self.d)]
-        if [w.shape[-2:] for w in layers] != allowed or any(w.ndim > 3 or not w.size for w in layers):
+        shapes, allowed = [w.shape for w in layers], [(1, *heads), (*heads, self.d), (*heads, self.d)]
+        if [shape[-2:] for shape in shapes] != allowed or any(w.ndim > 3 or not w.size for w in layers):
             raise ValueError(
-                f"weights had shapes {[w.shape for w in layers]}; they must be values (1, heads), "
-                f"keys (heads, {self.d}) and queries (heads, {self.d})"
+                f"weights had shapes {shapes}; they must be values (1, heads), keys and queries (heads, {self.d})"
             )
         return layers
 
@@ -452,9 +449,7 @@ def propagate(x: ArrayLike, gain: ArrayLike, depth: int, rng: Seed, phi: Nonline
         for w in random_factors(len(state), _checks.positive_int("depth", depth), rng, "orthogonal"):
             states.append(gain * (w @ phi(states[-1])))
     if not np.isfinite(states[-1]).all():
-        raise ValueError(
-            f"gain was {gain.max():g}; it must be small enough for {depth} layers with this phi to stay finite"
-        )
+        raise ValueError(f"gain was {gain.max():g}; it must be so small that {depth} layers with this phi stay finite")
     return np.stack(states)
 
 

@@ -304,12 +304,11 @@ class Task:
         parts: list[Task] = []
         for name, task in each("tasks", tasks):
             instance(name, task, Task)
-            first = parts[0] if parts else task
-            if (task.n_in, task.n_out) != (first.n_in, first.n_out) or task.whitening is not None:
+            parts.append(task)
+            if (task.n_in, task.n_out) != (parts[0].n_in, parts[0].n_out) or task.whitening is not None:
                 raise ValueError(
                     f"{name} was {task}; it must have the inputs and outputs of the first, and not be whitened"
                 )
-            parts.append(task)
         if not parts:
             raise ValueError("tasks was empty; it must hold at least one task")
         n_examples, precision = sum(task.n_examples for task in parts), max(task.precision for task in parts)
@@ -391,7 +390,13 @@ class Task:
         >>> Task(np.diag([1.0, -3.0, 0.0])).modes.s
         array([3., 1.])
         """
-        return _modes(self.sigma_yx)
+        u, s, vt = np.linalg.svd(self.sigma_yx, full_matrices=False)
+        n_modes = int(np.sum(s > ROUNDING * s[0]))
+        u, s, vt = u[:, :n_modes], s[:n_modes], vt[:n_modes]
+        # The first of the entries that tie for largest, so that rounding cannot choose between them.
+        largest = np.argmax(np.abs(u) >= (1 - 1e-6) * np.abs(u).max(axis=0), axis=0)
+        sign = np.where(u[largest, np.arange(n_modes)] < 0, -1.0, 1.0)
+        return Modes(_read_only(u * sign), _read_only(s), _read_only(vt * sign[:, None]))
 
     @cached_property
     def mode_variances(self) -> Array:
@@ -475,9 +480,7 @@ class Task:
         """
         linear_map = finite("linear_map", linear_map, ndim=2)
         if linear_map.shape[1] != self.n_in:
-            raise ValueError(
-                f"linear_map had shape {linear_map.shape}; it must have {self.n_in} columns, one for each input"
-            )
+            raise ValueError(f"linear_map had shape {linear_map.shape}; it must have {self.n_in} columns, one an input")
         # Inputs as large as this were added, whatever is left of them.
         sizes = np.linalg.norm(self._rows[:, : self.n_in]) * np.linalg.norm(linear_map, axis=1)
         sizes = np.concatenate([sizes, np.linalg.norm(self.targets, axis=0)])
@@ -572,9 +575,7 @@ def _root_of_moments(sigma_yx: Array, sigma_xx: Array) -> tuple[Array, Array, Ar
     """Return root, targets and scale of moments, and what share of the explained rounding may have made."""
     n_in = sigma_yx.shape[1]
     if sigma_xx.shape != (n_in, n_in):
-        raise ValueError(
-            f"sigma_xx had shape {sigma_xx.shape}; sigma_yx {sigma_yx.shape} needs a square matrix of size {n_in}"
-        )
+        raise ValueError(f"sigma_xx had shape {sigma_xx.shape}; it must be a square matrix of size {n_in}")
     if np.abs(sigma_xx - sigma_xx.T).max() > 1e-8 * np.abs(sigma_xx).max():
         raise ValueError("sigma_xx was not symmetric; a correlation matrix must be")
     variance = np.diag(sigma_xx)
@@ -606,16 +607,6 @@ def _root_of_moments(sigma_yx: Array, sigma_xx: Array) -> tuple[Array, Array, Ar
         sizes = np.repeat([np.sqrt(noise) / ROUNDING, 0.0], [n_in, targets.shape[1]])
         root, targets, scale, _ = _thin(np.hstack([root, targets]), n_in, sizes, ROUNDING)
     return root, targets, scale, float(uncertain)
-
-
-def _modes(sigma_yx: Array) -> Modes:
-    u, s, vt = np.linalg.svd(sigma_yx, full_matrices=False)
-    n_modes = int(np.sum(s > ROUNDING * s[0]))
-    u, s, vt = u[:, :n_modes], s[:n_modes], vt[:n_modes]
-    # The first of the entries that tie for largest, so that rounding cannot choose between them.
-    largest = np.argmax(np.abs(u) >= (1 - 1e-6) * np.abs(u).max(axis=0), axis=0)
-    sign = np.where(u[largest, np.arange(n_modes)] < 0, -1.0, 1.0)
-    return Modes(_read_only(u * sign), _read_only(s), _read_only(vt * sign[:, None]))
 
 
 def _rounding(*moments: Array) -> float:
