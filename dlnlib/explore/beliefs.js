@@ -15,7 +15,7 @@ export function beliefs(body, { things, properties, u0, duration, facts: real },
   const above = add(body, "div", { className: "live-controls" });
   const panels = add(body, "div", { className: "live-panels" });
   const words = add(body, "p", { className: "live-says" });
-  const controls = add(body, "div", { className: "live-controls" });
+  const controls = add(body, "div", { className: "live-controls live-named" });
   const buttons = add(body, "div", { className: "live-buttons" });
   const [rows, columns] = [properties.length, things.length];
   const table = plot(panels, {
