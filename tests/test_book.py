@@ -96,6 +96,7 @@ def test_a_page_has_the_colours_asked_for(opened: Page):
     assert (ground(opened) < 60) == (opened.viewport_size == DESKTOP)
     for scheme in ("light", "dark") if opened.viewport_size == DESKTOP else ("dark", "light"):
         opened.emulate_media(color_scheme=scheme)
+        opened.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
         assert (ground(opened) < 60) == (scheme == "dark")
         pictures_stand_on_the_ground(opened)
 
