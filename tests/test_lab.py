@@ -115,14 +115,15 @@ def run_all(page):
 @pytest.mark.usefixtures("built")
 def test_a_plain_notebook_shows_all_it_has_and_its_live_figure_moves(browser, lab):
     page = open_notebook(browser, f"{lab}/errata.ipynb")
-    assert page.locator(".jp-Notebook img").count() > 0  # what the build put out is there before anything runs
+    page.locator(".jp-Notebook img").first.wait_for()  # what the build put out is there before anything runs
     run_all(page)
     figure = page.locator(".live.awake").first
     figure.locator(".live-body").wait_for()
     before = figure.evaluate("figure => figure.live.shown.says")
     figure.locator("input[type=range]").first.press("ArrowRight")
     assert figure.evaluate("figure => figure.live.shown.says") != before
-    assert unread(page) == [] and page.locator("mjx-container").count() > 50 and page.locator("mjx-merror").count() == 0
+    page.wait_for_function("document.querySelectorAll('mjx-container').length > 50")
+    assert unread(page) == [] and page.locator("mjx-merror").count() == 0
     page.set_viewport_size({"width": 1280, "height": 800})
     page.locator("a[href='#slip-12']").click()
     section = page.locator("h3", has_text="A power of ten")
