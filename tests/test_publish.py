@@ -172,6 +172,7 @@ SCHEMAS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", SCHEMAS)
 def test_files_for_others_are_as_their_schemas_say(file, tmp_path):
     schema, right, wrong = SCHEMAS[file]
