@@ -268,11 +268,8 @@ def teacher(
     >>> bool(population.floor < population.loss(learned) < population.loss(np.zeros((3, 20))))
     True
     """
-    rng, n_examples, noise = (
-        generator(rng),
-        positive_int("n_examples", n_examples),
-        between("noise", noise, 0, math.inf),
-    )
+    rng, n_examples = generator(rng), positive_int("n_examples", n_examples)
+    noise = between("noise", noise, 0, math.inf)
     if isinstance(w, tuple) and w:
         w = rng.standard_normal([positive_int("w", size) for size in w]) / math.sqrt(w[-1])
     w = finite("w", w, ndim=2)

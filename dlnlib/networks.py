@@ -12,6 +12,7 @@ import copy
 import itertools
 import math
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
@@ -40,7 +41,7 @@ Change = Any  # of a layer: an array, or a pair of them whose product it is
 Downhill = Callable[[Any], Iterable[tuple[int, Change]]]
 
 
-class Network:
+class Network(ABC):
     """What `descent.train` asks of a network: the loss and the way downhill at given weights.
 
     A subclass sets `n_in` and `n_out`, the sizes that its weights must chain between (or has a `check` of its own),
@@ -99,6 +100,7 @@ class Network:
                 setattr(there, name, value.to(put))
         return there
 
+    @abstractmethod
     def at(self, weights: list[Arrays]) -> tuple[Callable[[], tuple[Arrays, ...]], Downhill]:
         """Return two functions: what `loss` and `records` need to see of the network at these weights, and `downhill`.
 
@@ -113,8 +115,8 @@ class Network:
         >>> [(layer, float(np.prod(change))) for layer, change in downhill(0.5)]
         [(0, 0.75), (1, 0.375)]
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def loss(self, *seen: Arrays) -> Arrays:
         """Return the loss over `floor`; `seen` is as `at` gave it, perhaps with more leading axes.
 
@@ -124,8 +126,8 @@ class Network:
         >>> network.loss(*network.at([np.array([[[0.5]]])])[0]())
         array([1.125])
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def records(self, *seen: Arrays) -> tuple[Arrays, Arrays | None]:
         """Return the strengths of the task's modes, and the loss on a test task if there is one.
 
@@ -135,7 +137,6 @@ class Network:
         >>> network.records(*network.at([np.array([[[0.5]]])])[0]())
         (array([[0.5]]), array([0.5]))
         """
-        raise NotImplementedError
 
 
 class LinearNetwork(Network):

@@ -5,6 +5,7 @@ A rule may serve many runs: each begins it afresh.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ Move = Callable[[Downhill, int], None]
 Schedule = Callable[[int], float]
 
 
-class Rule:
+class Rule(ABC):
     """What `descent.train` asks of a rule.
 
     Examples
@@ -44,6 +45,7 @@ class Rule:
     needs_torch = False  # whether its arrays must be torch's
     batch_shape: tuple[int, ...] = ()  # of the rates, where networks side by side have rates of their own
 
+    @abstractmethod
     def begin(self, layers: list[Arrays], put: Callable[[Array], Arrays]) -> tuple[Move, Array | Schedule]:
         """Begin to train these layers; return the function that moves them, and the rates that measure time.
 
@@ -58,7 +60,6 @@ class Rule:
         >>> layers, rate
         ([array([[[1.5]]])], array(0.5))
         """
-        raise NotImplementedError
 
 
 class Descent(Rule):
