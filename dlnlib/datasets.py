@@ -20,8 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 from dlnlib._checks import Array, between, finite, generator, one_of, path, positive_definite, positive_int, real, shown
 from dlnlib.task import Task
 
-__all__ = ["SPLITS", "STORED", "diffuse", "fashion_mnist", "from_images", "hierarchy", "in_context"]
-__all__ += ["mnist", "mnist_images", "read_idx", "stored", "teacher", "with_constant"]
+__all__ = [
+    "SPLITS", "STORED", "diffuse", "fashion_mnist", "from_images", "hierarchy", "in_context", "mnist",
+    "mnist_images", "read_idx", "stored", "teacher", "with_constant",
+]  # fmt: skip
 
 SPLITS = ("train", "validation", "test")
 STORED = ("figure_6a", "spectra")

@@ -19,8 +19,10 @@ from numpy.typing import ArrayLike
 
 from dlnlib._checks import each, finite, instance, positive_int, shown
 
-__all__ = ["BLACK", "BLUE", "DIVERGING", "GREEN", "ORANGE", "PALETTE", "PURPLE", "SKY", "VERMILLION"]
-__all__ += ["in_order", "label_end", "theory_and_simulation", "to_png", "use_style"]
+__all__ = [
+    "BLACK", "BLUE", "DIVERGING", "GREEN", "ORANGE", "PALETTE", "PURPLE", "SKY", "VERMILLION", "in_order",
+    "label_end", "theory_and_simulation", "to_png", "use_style",
+]  # fmt: skip
 
 # Okabe & Ito (2008): told apart by readers with any colour vision.
 BLACK, BLUE, GREEN, ORANGE = "#000000", "#0072B2", "#009E73", "#E69F00"

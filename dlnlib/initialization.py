@@ -301,7 +301,10 @@ def from_torch(source: Any) -> list[Array]:
     for name, w in source.items() if hasattr(source, "items") else each("source", source):
         array = finite(f"{name} of source", w)
         if array.ndim != 2:
-            raise ValueError(f"{name} of source had shape {array.shape}; for a bias, see datasets.with_constant")
+            raise ValueError(
+                f"{name} of source had shape {array.shape}; it must be a matrix, of a layer without a bias: "
+                "a constant input does what a bias does, see datasets.with_constant"
+            )
         weights.append(array.copy())
     if not weights:
         raise ValueError("source was empty; it must hold at least one layer")

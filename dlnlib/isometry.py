@@ -14,8 +14,10 @@ from scipy.special import digamma
 
 from dlnlib._checks import Array, each, finite, positive, positive_int, unwrap
 
-__all__ = ["eigenvalue_cdf", "eigenvalues_in_square", "fuss_catalan_cdf", "fuss_catalan_density"]
-__all__ += ["fuss_catalan_moment", "log_eigenvalues", "log_singular_values", "lyapunov_exponents"]
+__all__ = [
+    "eigenvalue_cdf", "eigenvalues_in_square", "fuss_catalan_cdf", "fuss_catalan_density", "fuss_catalan_moment",
+    "log_eigenvalues", "log_singular_values", "lyapunov_exponents",
+]  # fmt: skip
 
 _EXPONENT = 700.0  # of which the exponential is a number
 

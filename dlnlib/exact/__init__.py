@@ -12,9 +12,10 @@ from dlnlib.exact.prediction import Forecast, forecast
 from dlnlib.exact.steps import edge_sharpness, escape_rate, plateau_growth, stepped_mode, two_cycle
 from dlnlib.exact.unbalanced import unbalanced_mode, unbalanced_time
 
-__all__ = ["AttentionModes", "BalancedFlow", "CriticalFamily", "Forecast", "attention_modes", "balanced_flow"]
-__all__ += ["best_stopping_time", "critical_families", "critical_point", "decay_threshold", "decayed_strength"]
-__all__ += ["edge_sharpness", "escape_rate", "excess_error", "forecast", "half_time", "hessian"]
-__all__ += ["kernel_distance", "layered_mode", "learning_time", "mode_strength", "noisy_modes", "ntk"]
-__all__ += ["plateau_growth", "ridge_error", "stepped_mode", "stopped_error", "two_cycle", "unbalanced_mode"]
-__all__ += ["unbalanced_time"]
+__all__ = [
+    "AttentionModes", "BalancedFlow", "CriticalFamily", "Forecast", "attention_modes", "balanced_flow",
+    "best_stopping_time", "critical_families", "critical_point", "decay_threshold", "decayed_strength",
+    "edge_sharpness", "escape_rate", "excess_error", "forecast", "half_time", "hessian", "kernel_distance",
+    "layered_mode", "learning_time", "mode_strength", "noisy_modes", "ntk", "plateau_growth", "ridge_error",
+    "stepped_mode", "stopped_error", "two_cycle", "unbalanced_mode", "unbalanced_time",
+]  # fmt: skip

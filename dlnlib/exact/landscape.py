@@ -100,7 +100,7 @@ def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> li
     sizes = range(min(hidden, len(modes)) + 1)
     if any(count > _MOST_FAMILIES for count in accumulate(comb(len(modes), size) for size in sizes)):
         raise ValueError(
-            f"sigma_yx had {len(modes)} modes for {hidden} hidden units; families may be {_MOST_FAMILIES:,}"
+            f"sigma_yx had {len(modes)} modes for {hidden} hidden units; families must be at most {_MOST_FAMILIES:,}"
         )
     return [_family(s[modes], modes, kept, hidden) for size in sizes for kept in combinations(range(len(modes)), size)]
 

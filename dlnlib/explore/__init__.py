@@ -9,5 +9,7 @@ from dlnlib.explore._frames import explore, format_value
 from dlnlib.explore._maps import large_steps, signals
 from dlnlib.explore._modes import beliefs, bench, lazy_to_rich, one_time, phase_portrait
 
-__all__ = ["InteractiveFigure", "beliefs", "bench", "explore", "format_value"]
-__all__ += ["large_steps", "lazy_to_rich", "one_time", "phase_portrait", "signals"]
+__all__ = [
+    "InteractiveFigure", "beliefs", "bench", "explore", "format_value", "large_steps", "lazy_to_rich", "one_time",
+    "phase_portrait", "signals",
+]  # fmt: skip
