@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-TEST := $(RUN) -m pytest --numprocesses auto --dist loadfile --hypothesis-seed=1
+TEST := $(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --hypothesis-seed=1
 
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1

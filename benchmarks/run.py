@@ -14,7 +14,6 @@ import json
 import math
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -35,6 +34,9 @@ from scipy.integrate import solve_ivp
 from tqdm import tqdm
 
 from dlnlib import Task, datasets, descent, exact, initialization, reduction, sweep
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
+import chromium
 
 HERE = Path(__file__).resolve().parent
 LAYERS_OF_NEURONS = [3, 5, 8, 10, 14, 20, 28, 36, 44, 54, 64, 74, 84, 94, 100]  # the paper's figure 4
@@ -556,7 +558,7 @@ def pages(sizes: Sizes) -> list[dict[str, Any]]:
     chapters = sorted((HERE.parent / "_build/html/chapters").glob("*.html"))
     results = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = chromium.launch(playwright)
         for path in chapters:
             if 'class="live"' in path.read_text() and (sizes.turns > 2 or "plateaus" in path.name):
                 full, slow = (open_live(browser, path, slower, sizes.turns) for slower in (1, 4))

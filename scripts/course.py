@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import plain
 from nbformat import NotebookNode
+
+import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"

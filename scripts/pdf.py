@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,8 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 from pypdf import PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
+
+import chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -41,7 +42,7 @@ def main() -> int:
         print(f"The book could not be written as one page; {log.name} says why.")
         return written.returncode
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = chromium.launch(playwright)
         page = browser.new_page(color_scheme="light")
         page.set_default_timeout(600_000)
         page.goto(f"{PAGE.as_uri()}?solutions={SOLUTIONS}", wait_until="load")

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import notebooks
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
+
+import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"

@@ -2,12 +2,16 @@
 
 import gzip
 import hashlib
-import shutil
 
 import numpy as np
 import pytest
 
 import moments
+
+
+def pytest_collection_modifyitems(items):
+    """Slow files first: at the end no worker waits for another that has just begun one."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture
@@ -42,11 +46,12 @@ def built():
 def browser():
     from playwright.sync_api import Error, sync_playwright  # not everybody who tests the library has it
 
+    import chromium
+
     with sync_playwright() as playwright:
-        # A system's own browser if there is one, else the one that Playwright installs.
         try:
-            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            opened = chromium.launch(playwright)
         except Error:
             pytest.fail("there is no Chromium to open pages; `.venv/bin/playwright install chromium` fetches one")
-        yield chromium
-        chromium.close()
+        yield opened
+        opened.close()

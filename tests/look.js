@@ -60,8 +60,9 @@ function* pieces() {
   }
 }
 
+// One range for all: each one that lives is brought up to date at every change of the page, which made MathJax crawl.
+const range = document.createRange();
 function* words(text) {
-  const range = document.createRange();
   for (const word of text.data.matchAll(text.parentElement.closest("pre") ? /\S+/g : /\S.*\S|\S/gs)) {
     range.setStart(text, word.index);
     range.setEnd(text, word.index + word[0].length);
@@ -113,10 +114,9 @@ function misset() {
     }
     const next = formula.parentElement.nextSibling;
     if (next?.nodeType === Node.TEXT_NODE && /^[,.;:)%!?]/.test(next.data)) {
-      const mark = document.createRange();
-      mark.setStart(next, 0);
-      mark.setEnd(next, 1);
-      if (mark.getBoundingClientRect().top > glyphs.at(-1).bottom - 2) note("left by its comma");
+      range.setStart(next, 0);
+      range.setEnd(next, 1);
+      if (range.getBoundingClientRect().top > glyphs.at(-1).bottom - 2) note("left by its comma");
     }
     for (const line of formula.querySelectorAll("mjx-math > mjx-linestack > mjx-linebox:has(+ mjx-linebox)")) {
       const parts = [...line.children],

@@ -1,5 +1,6 @@
 """The built pages: whole, offline, alive. `make test` builds them first; a browser opens them from disk."""
 
+import functools
 import gzip
 import io
 import re
@@ -7,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from pages import DESKTOP, HTML, NOTEBOOKS, PAGES, PHONE, ROOT, TOC, links, open_page, says
 from PIL import Image
 from playwright.sync_api import Page
@@ -51,11 +52,16 @@ def test_no_cell_failed(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_sections_named_elsewhere_exist(page):
     """As "Turn the knobs" in Teaching, behind a link to the chapter."""
-    article = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select_one("article")
-    for link in article.select("a.internal[href$='.html']"):
+    path = HTML / f"{page}.html"
+    for link in article(path).select("a.internal[href$='.html']"):
         if named := re.match(r", “(.*?)”", str(link.next_sibling or "")):
-            there = BeautifulSoup((HTML / page).parent.joinpath(link["href"]).read_text(), "html.parser")
-            assert named[1] in {title.get_text().rstrip("#") for title in there.select("h2, h3")}
+            titles = article((path.parent / link["href"]).resolve()).select("h2, h3")
+            assert named[1] in {title.get_text().rstrip("#") for title in titles}
+
+
+@functools.cache
+def article(path: Path) -> Tag:
+    return BeautifulSoup(path.read_text(), "html.parser").select_one("article")
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS)

@@ -10,7 +10,6 @@ import pytest
 from nbclient import NotebookClient
 from pages import ROOT
 
-sys.path.append(str(ROOT / "scripts"))
 import course
 
 PROBLEMS = {path.stem: course.read_problems(path.stem) for path in sorted((ROOT / "course").glob("*.py"))}

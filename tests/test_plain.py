@@ -20,7 +20,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pages import HTML, NOTEBOOKS, ROOT, links
 
-sys.path.append(str(ROOT / "scripts"))
 import plain
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]

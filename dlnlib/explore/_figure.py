@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from dlnlib._checks import each, instance
 from dlnlib.figures import to_png
 
-# scripts/bundle.py makes it of the modules beside this file and of D3; a wheel brings it.
+# scripts/javascript.py makes it of the modules beside this file and of D3; a wheel brings it.
 _BUNDLE = Path(__file__).parent / "bundle/widget.js"
 
 
