@@ -82,13 +82,20 @@ def _is_wording(node: cst.CSTNode) -> bool:
     return isinstance(node, cst.SimpleString | cst.FormattedString) and " " in cst.Module([]).code_for_node(node)
 
 
+def _is_guard(node: cst.CSTNode) -> bool:
+    """Whether this is `strict=True`, which guards against slips of ours that no test can make."""
+    return isinstance(node, cst.Arg) and node.keyword is not None and node.keyword.value == "strict"
+
+
 def _guards_only(node: cst.CSTNode, mutated: cst.CSTNode) -> bool:
-    """Whether the mutant differs in `strict`, which guards against slips of ours that no test can make."""
-    before, after = (re.sub(r",?\s*strict=\w+", "", cst.Module([]).code_for_node(n)) for n in (node, mutated))
+    """Whether the mutant only lacks such a guard."""
+    before, after = (re.sub(r",?\s*(strict=\w+|(?=\)))", "", cst.Module([]).code_for_node(n)) for n in (node, mutated))
     return before == after
 
 
-file_mutation.MutationVisitor._skip_node_and_children = lambda self, node: _is_wording(node) or _skip(self, _bare(node))
+file_mutation.MutationVisitor._skip_node_and_children = lambda self, node: (
+    _is_wording(node) or _is_guard(node) or _skip(self, _bare(node))
+)
 file_mutation.MutationVisitor._removes_ignored_code = lambda self, node, mutated: (
     _guards_only(node, mutated) or _removes(self, node, mutated)
 )

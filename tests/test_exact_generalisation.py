@@ -209,8 +209,26 @@ def test_a_mode_that_is_learned_as_it_should_be_leaves_what_is_turned():
     np.testing.assert_allclose(both, exact.excess_error(lambda x: 0.5 * x, s, shape, noise) / 2, rtol=1e-12)
 
 
+def test_spread_weighs_what_the_noise_puts_into_directions_of_the_inputs():
+    s, shape, noise = np.array([3.0, 2.0]), (40, 60), 60**-0.5
+    strength, _, into = exact.noisy_modes(s, shape, noise)
+    above = lambda x: np.where(x > 1.9, x, 0.0)  # noqa: E731  # the edge of the bulk is at 1.82
+    one, three = (exact.excess_error(above, s, shape, noise, spread=spread) for spread in (1, 3))
+    np.testing.assert_allclose(three - one, np.sum(strength**2 * (1 - into**2)), rtol=1e-12)
+    nothing = [exact.excess_error(lambda x: 0.5 * x, [1e-9], shape, noise, spread=spread) for spread in (1, 3)]
+    np.testing.assert_allclose(nothing, [5, 15], rtol=1e-6)  # 0.5^2 n_out / 2, and three times that
+
+
+def test_filters_side_by_side_are_each_by_itself():
+    s, shape, noise = np.array([3.0, 2.0, 0.3]), (40, 60), 60**-0.5
+    filters = [lambda x: 0.6 * x, lambda x: x**2 / (1 + x), np.sqrt]
+    together = exact.excess_error(lambda x: np.stack([u(x) for u in filters]), s, shape, noise)
+    np.testing.assert_allclose(together, [exact.excess_error(u, s, shape, noise) for u in filters], rtol=1e-12)
+
+
 def test_wrong_shapes_are_refused():
     assert_refused(
+        (lambda: exact.noisy_modes([1.0], (3, 0), 0.1), "^shape was 0; it must be a whole number of at least 1$"),
         (lambda: exact.noisy_modes([1.0], 3, 0.1), r"^shape was 3; it must be a pair \(n_out, n_in\)$"),
         (lambda: exact.ridge_error(0.1, [1.0, 2.0], [1.0], 0.1, 5), "^power held 1 numbers and variances 2"),
     )

@@ -113,3 +113,8 @@ def test_edge_sharpness_to_second_order_at_40_digits(h):
             end = float(mp.sqrt(c * c + 4 * h * h))
         errors.append(abs(exact.edge_sharpness(2 + mu, h, 1.0) - end) / mu**3)
     assert errors[1] < 12 and errors[1] < 1.3 * errors[0]  # of third order
+
+
+def test_edge_sharpness_has_the_units_of_one_over_the_rate_and_stays_at_the_edge():
+    np.testing.assert_allclose(exact.edge_sharpness(4.2, 0.6, 0.5), 2 * exact.edge_sharpness(2.1, 0.3, 1.0), rtol=1e-14)
+    assert exact.edge_sharpness(4.0, 0.6, 0.5) == 4.0

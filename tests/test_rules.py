@@ -90,6 +90,13 @@ def test_a_schedule_is_a_function_of_the_step():
     assert side.time.shape == (len(side.steps),)
 
 
+def test_a_schedule_gives_one_number_a_step():
+    network, start = networks.LinearNetwork(TASK), initialization.glorot([5, 6, 3], rng=0)
+    for rule in (rules.Descent(lambda n: [0.1]), rules.torch_rule(OPTIMIZERS["momentum"], lambda n: [0.1])):
+        with pytest.raises(ValueError, match=r"^learning_rate had shape \(1,\); it must be a single number$"):
+            descent.train(network, start, rule, steps=1)
+
+
 def test_the_heavy_ball_keeps_its_law():
     """On the plateau a layer grows by the larger root of z^2 - (1 + b + eta s) z + b."""
     s, eta, b = 1.0, 0.02, 0.8
