@@ -133,6 +133,7 @@ def test_a_plain_notebook_shows_all_it_has_and_its_live_figure_moves(browser, la
 
 def unread(page):
     """What JupyterLab leaves of directives, roles, targets and formulas in text that it shows."""
+    page.wait_for_function("document.querySelectorAll('.jp-MarkdownOutput, .myst').length > 3")
     texts = page.evaluate("""[...document.querySelectorAll(".jp-MarkdownOutput, .myst")].map(text => {
         const copy = text.cloneNode(true);
         for (const read of copy.querySelectorAll("mjx-container, .katex, code")) read.remove();
