@@ -176,6 +176,9 @@ class LinearNetwork(Network):
                 )
         self.n_in, self.n_out, self.floor = task.n_in, task.n_out, task.floor
         self.targets, self.root = task.targets.T, task.root
+        if self.root is not None and (np.count_nonzero(self.root, axis=1) <= 1).all():
+            # Inputs on their principal axes: a root with one number in a row is a scale for each input.
+            self.targets, self.root = self.targets @ (self.root != 0), self.root.sum(axis=0)
         self.ut, self.vt = task.modes.u.T, task.modes.vt
         self.test = None if test is None else LinearNetwork(test)
         self.noise, self.rng = _noise(label_noise, rng) / math.sqrt(task.n_examples), rng
@@ -193,7 +196,7 @@ class LinearNetwork(Network):
             error = missed
             if self.noise:
                 error = missed + self.noise * self._put(self.rng.standard_normal(missed.shape))
-            pulled_back = rate * (error if self.root is None else error @ self.root)
+            pulled_back = rate * self._toward_inputs(error)
             if not from_outputs:
                 pulled_back = pulled_back.mT
             last = len(chain) - 1
@@ -214,9 +217,15 @@ class LinearNetwork(Network):
             return modes, None
         return modes, self.test.floor + self.test.loss(end_to_end, self.test._missed(end_to_end))
 
-    def _missed(self, end_to_end: Arrays) -> Arrays:
+    def _missed(self, w: Arrays) -> Arrays:
         """What the map misses of the targets, in the directions in which the inputs vary."""
-        return self.targets - (end_to_end if self.root is None else end_to_end @ self.root.mT)
+        root = self.root
+        return self.targets - (w if root is None else w * root if root.ndim == 1 else w @ root.mT)
+
+    def _toward_inputs(self, error: Arrays) -> Arrays:
+        """The change of the map that mends an error in those directions the most."""
+        root = self.root
+        return error if root is None else error * root if root.ndim == 1 else error @ root
 
 
 class LinearAttention(LinearNetwork):
@@ -274,8 +283,7 @@ class LinearAttention(LinearNetwork):
         missed = self._missed(end_to_end)
 
         def downhill(rate: Any) -> Iterable[tuple[int, Change]]:
-            error = rate * (missed if self.root is None else missed @ self.root)
-            toward = error.reshape(-1, self.d, self.d)
+            toward = (rate * self._toward_inputs(missed)).reshape(-1, self.d, self.d)
             from_keys, from_queries = keys @ toward, queries @ toward.mT
             return enumerate(
                 [(from_keys * queries).sum(-1)[..., None, :], values.mT * from_queries, values.mT * from_keys]
@@ -371,8 +379,7 @@ class SampleNetwork(Network):
             return (self.outputs([w.detach() for w in weights], self.x) if self.sampled else outputs.detach(),)
 
         def downhill(rate: Any) -> Iterable[tuple[int, Change]]:
-            losses = 0.5 * ((y - outputs) ** 2).sum((-2, -1), keepdim=True) / len(x)
-            return enumerate(torch.autograd.grad(-(rate * losses).sum(), leaves))
+            return enumerate(torch.autograd.grad(outputs, leaves, rate / len(x) * (y - outputs.detach())))
 
         return seen, downhill
 

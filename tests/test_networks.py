@@ -42,11 +42,13 @@ def sequences(n_sequences, n_examples, d, seed=0):
 
 
 X, Y = correlated_samples(5, 3)
+AXES = Task(np.random.default_rng(0).standard_normal((3, 5)) * [1, 1, 0, 1, 1], np.diag([2.0, 3.0, 0.0, 1.0, 2.0]), 9.0)
 NETWORKS = {
     "linear": (networks.LinearNetwork(Task.from_samples(X, Y)), [5, 6, 4, 3]),
     "linear, wide at its end": (networks.LinearNetwork(Task.from_samples(Y, X)), [3, 6, 4, 5]),
     "linear, one layer": (networks.LinearNetwork(Task.from_samples(X, Y)), [5, 3]),
     "linear, white": (networks.LinearNetwork(Task.from_samples(X, Y).whitened()), [5, 6, 3]),
+    "linear, on principal axes": (networks.LinearNetwork(AXES), [5, 6, 4, 3]),
     "linear, on samples": (networks.SampleNetwork(X, Y), [5, 6, 4, 3]),
     "tanh": (networks.TanhNetwork(X, Y), [5, 6, 4, 3]),
     "gated": (Gated(X, Y), [5, 4, 3]),
@@ -210,3 +212,15 @@ def test_small_linear_networks_on_samples_and_on_moments_are_the_same():
     samples = descent.train(networks.SampleNetwork(X, Y), start, rules.Descent(0.03), steps=100)
     moments = descent.gradient_descent(Task.from_samples(X, Y), start, 0.03, steps=100)
     np.testing.assert_allclose(samples.loss, moments.loss, rtol=1e-11)
+
+
+def test_inputs_on_their_principal_axes_are_learned_as_any_others():
+    """There the root is a scale for each input; turned axes are the same task, and take the same way."""
+    start, axes = initialization.gaussian([5, 6, 3], scale=0.5, rng=0), initialization.orthogonal([5, 5], rng=1)[0]
+    turned = Task(AXES.sigma_yx @ axes.T, axes @ AXES.sigma_xx @ axes.T, AXES.trace_yy)
+    plain = descent.gradient_descent(AXES, start, 0.1, 200, test=turned)
+    other = descent.gradient_descent(turned, [start[0] @ axes.T, start[1]], 0.1, 200, test=AXES)
+    np.testing.assert_allclose(plain.loss, other.loss, rtol=1e-12)
+    np.testing.assert_allclose(plain.modes, other.modes, atol=1e-12)
+    np.testing.assert_allclose(plain.loss[-1], AXES.loss(plain.weights[1] @ plain.weights[0]), rtol=1e-12)
+    np.testing.assert_allclose(plain.test_loss[-1], turned.loss(plain.weights[1] @ plain.weights[0]), rtol=1e-12)
