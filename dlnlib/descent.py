@@ -25,6 +25,8 @@ from dlnlib.task import Task
 
 __all__ = ["Run", "gradient_descent", "tanh_descent", "train"]
 
+LARGE = 20_000  # numbers in a layer of all networks; below, calling torch costs more than it saves
+
 
 def gradient_descent(
     task: Task,
@@ -153,9 +155,9 @@ def train(
 ) -> Run:
     """Train any network by any rule, and record it.
 
-    On the CPU, a network that brings its own gradients is computed by NumPy (which costs a small network a tenth of
-    what torch does, and a large one no more), everything else by torch. To go on with the next task, or by another
-    rule, train from ``run.weights`` and join the runs by `Run.then`.
+    On the CPU, a small network that brings its own gradients is computed by NumPy (which costs it a fifth of what torch
+    does), a large one and everything else by torch (never by both: their threads would wait for one another). To go
+    on with the next task, or by another rule, train from ``run.weights`` and join the runs by `Run.then`.
 
     Parameters
     ----------
@@ -211,7 +213,9 @@ def train(
     instance("rule", rule, Rule)
     arrays = network.check(weights)
     batch_shape = _batch_shape(rule, arrays, positive_int("steps", steps))
-    share = _where_it_is_computed(network.needs_torch or rule.needs_torch, dtype, device)
+    large = math.prod(batch_shape) * max(math.prod(w.shape[-2:]) for w in arrays) >= LARGE
+    chosen = large and network.takes_torch and rule.takes_torch
+    share = _where_it_is_computed(network.needs_torch or rule.needs_torch or chosen, dtype, device)
 
     def put(array: ArrayLike) -> Any:  # a copy
         return share(np.array(array, order="C"))
@@ -253,7 +257,7 @@ def _batch_shape(rule: Rule, arrays: Sequence[Array], steps: int) -> tuple[int, 
 
 
 def _where_it_is_computed(
-    needs_torch: bool, dtype: str | torch.dtype, device: str | torch.device
+    on_torch: bool, dtype: str | torch.dtype, device: str | torch.device
 ) -> Callable[[ArrayLike], Any]:
     """Return how to bring an array, without a copy if there is a way, to NumPy or to torch."""
     kind = getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
@@ -261,7 +265,7 @@ def _where_it_is_computed(
         raise ValueError(f"dtype was {shown(dtype)}; it must be a dtype of real numbers in torch, such as 'float32'")
     if not _computes(kind, device):
         raise ValueError(f"device was {shown(device)}; it must be one that torch has here, such as 'cpu'")
-    if not needs_torch and kind in (torch.float64, torch.float32) and torch.device(device).type == "cpu":
+    if not on_torch and kind in (torch.float64, torch.float32) and torch.device(device).type == "cpu":
         return functools.partial(np.asarray, dtype=str(kind).removeprefix("torch."))
     return functools.partial(torch.as_tensor, dtype=kind, device=device)
 

@@ -69,6 +69,7 @@ class Network(ABC):
     n_out: int
     floor = 0.0  # what is added to `loss`, in double precision whatever the network's
     needs_torch = False  # whether its arrays must be torch's
+    takes_torch = False  # or may be, where layers are large
     sampled = False  # whether its gradients are those of a few examples: the loss of all is computed for records only
     rng: Any = 0
     _put: Callable[[Array], Arrays]
@@ -165,6 +166,8 @@ class LinearNetwork(Network):
            [2.5, 1. ]])
     """
 
+    takes_torch = True
+
     def __init__(self, task: Task, test: Task | None = None, *, label_noise: float = 0.0, rng: Seed = 0) -> None:
         _checks.instance("task", task, Task)
         if test is not None:
@@ -197,14 +200,14 @@ class LinearNetwork(Network):
             if self.noise:
                 error = missed + self.noise * self._put(self.rng.standard_normal(missed.shape))
             pulled_back = rate * self._toward_inputs(error)
-            if not from_outputs:
+            if from_outputs:  # as columns: `w @ columns` is quicker than `rows @ w.mT`
                 pulled_back = pulled_back.mT
             last = len(chain) - 1
             for i, (w, product) in enumerate(zip(chain[:-1], reversed(beyond), strict=True)):
-                next_pulled_back = pulled_back @ w.mT
-                yield (i, (product.mT, pulled_back)) if from_outputs else (last - i, (pulled_back.mT, product))
+                next_pulled_back = w @ pulled_back
+                yield (i, (product.mT, pulled_back.mT)) if from_outputs else (last - i, (pulled_back, product))
                 pulled_back = next_pulled_back
-            yield (last, pulled_back) if from_outputs else (0, pulled_back.mT)
+            yield (last, pulled_back.mT) if from_outputs else (0, pulled_back)
 
         return lambda: (end_to_end, missed), downhill
 

@@ -18,8 +18,6 @@ from dlnlib.networks import Arrays, Change, Downhill
 
 __all__ = ["Descent", "Rule", "torch_rule"]
 
-LARGE = 20_000  # numbers in a layer; below, calling torch costs more than it saves
-
 Move = Callable[[Downhill, int], None]
 Schedule = Callable[[int], float]
 
@@ -43,6 +41,7 @@ class Rule(ABC):
     """
 
     needs_torch = False  # whether its arrays must be torch's
+    takes_torch = False  # or may be, where layers are large
     batch_shape: tuple[int, ...] = ()  # of the rates, where networks side by side have rates of their own
 
     @abstractmethod
@@ -79,6 +78,8 @@ class Descent(Rule):
     >>> run.time, run.modes.ravel()
     (array([0.        , 0.5       , 0.75      , 0.91666667]), array([0.    , 0.5   , 0.625 , 0.6875]))
     """
+
+    takes_torch = True
 
     def __init__(self, learning_rate: ArrayLike | Schedule) -> None:
         self.rate = _schedule(learning_rate) if callable(learning_rate) else positive("learning_rate", learning_rate)
@@ -167,7 +168,7 @@ def _add(w: Arrays, change: Change) -> None:
     """Add in place."""
     if not isinstance(change, tuple):
         w += change
-    elif isinstance(w, np.ndarray) and w.size < LARGE:
+    elif isinstance(w, torch.Tensor):
+        w.baddbmm_(*change)  # in one pass over the layer
+    else:
         w += change[0] @ change[1]
-    else:  # torch adds a product in one pass over the layer where NumPy takes three, also in memory that is NumPy's
-        torch.as_tensor(w).baddbmm_(*map(torch.as_tensor, change))

@@ -425,20 +425,58 @@ class OnTorch(networks.LinearNetwork):
     needs_torch = True
 
 
+class OnNumpy(networks.LinearNetwork):
+    takes_torch = False
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_numpy_and_torch_run_the_same_text(dtype):
     for n_in, n_out in ((6, 3), (3, 6)):
         x, y = correlated_samples(n_in, n_out)
         task, rates = Task.from_samples(x, y), [0.01, 0.03]
-        start = initialization.glorot([n_in, 200, 210, n_out], rng=0)  # layers that either adds products to
+        start = initialization.glorot([n_in, 20, 21, n_out], rng=0)
         options = {"steps": 50, "keep_weights": True, "dtype": dtype}
-        ours = descent.gradient_descent(task, start, rates, test=task.with_inputs(np.eye(n_in)), **options)
-        theirs = descent.train(OnTorch(task, task.with_inputs(np.eye(n_in))), start, rules.Descent(rates), **options)
+        ours, theirs = (
+            descent.train(kind(task, task.with_inputs(np.eye(n_in))), start, rules.Descent(rates), **options)
+            for kind in (OnNumpy, OnTorch)
+        )
         rtol = 1e-11 if dtype == "float64" else 2e-4
         pairs = zip(*([run.loss, run.test_loss, run.modes, *run.history] for run in (ours, theirs)), strict=True)
         for a, b in pairs:
             assert a.dtype == b.dtype
             np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-2 * rtol)
+
+
+class InNumpy(rules.Rule):
+    """A rule that knows NumPy's arrays only."""
+
+    def begin(self, layers, put):
+        def move(downhill, step):
+            for layer, change in downhill(0.1):
+                np.add(layers[layer], change[0] @ change[1] if isinstance(change, tuple) else change, out=layers[layer])
+
+        return move, np.array(0.1)
+
+
+def test_large_layers_are_computed_by_torch_if_network_and_rule_take_its_arrays():
+    kinds = []
+
+    class Seen(networks.LinearNetwork):
+        def at(self, weights):
+            kinds.append(type(weights[0]))
+            return super().at(weights)
+
+    class SeenOnNumpy(Seen):
+        takes_torch = False
+
+    task = Task.from_samples(*correlated_samples(5, 3))
+    large, small = (initialization.glorot([5, n, n, 3], rng=0) for n in (150, 50))
+    cases = [(Seen, large, rules.Descent(0.1)), (Seen, small, rules.Descent(0.1)), (Seen, large, InNumpy())]
+    cases += [(Seen, small, rules.Descent(np.full(9, 0.1))), (SeenOnNumpy, large, rules.Descent(0.1))]
+    runs = [descent.train(network(task), start, rule, steps=1) for network, start, rule in cases]
+    assert kinds[::2] == [torch.Tensor, np.ndarray, np.ndarray, torch.Tensor, np.ndarray]
+    for run in (runs[2], runs[4]):
+        np.testing.assert_allclose(run.modes, runs[0].modes, rtol=1e-12)
 
 
 def test_half_precision_runs_on_torch():
