@@ -560,7 +560,7 @@ def pages(sizes: Sizes) -> list[dict[str, Any]]:
     with sync_playwright() as playwright:
         browser = chromium.launch(playwright)
         for path in chapters:
-            if 'class="live"' in path.read_text() and (sizes.turns > 2 or "plateaus" in path.name):
+            if 'class="live"' in path.read_text() and (sizes.turns > 2 or "errata" in path.name):
                 full, slow = (open_live(browser, path, slower, sizes.turns) for slower in (1, 4))
                 results.append(
                     {

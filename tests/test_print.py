@@ -59,9 +59,8 @@ def test_the_printed_book_is_whole_and_its_links_work(browser):
     assert not [address for address in addresses if not address.startswith("http")]
     within = [link["/Dest"] for link in links if "/Dest" in link]
     assert len(within) > 300 and set(within) <= set(pdf.named_destinations)
-    text = " ".join(" ".join(page.extract_text().split()) for page in pdf.pages)
-    assert "Show that the time from 1 %" in text  # an exercise
-    assert "The start cancels" in text  # its solution, which a page folds away
+    for words in ("Show that the time from 1 %", "The start cancels"):  # an exercise; its solution, which a page folds
+        assert any(words in " ".join(page.extract_text().split()) for page in pdf.pages)
 
 
 def flat(outline):
