@@ -135,9 +135,10 @@ def test_a_page_is_accessible(opened: Page):
 def test_lettering_is_of_one_size(opened: Page):
     """Within 15 % of the style's ten points, as shown: on a phone, too, where panels are stacked and not shrunk."""
     for image in opened.locator("article figure > img").all():
-        picture = Image.open(HTML / unquote(urlsplit(image.evaluate("image => image.src")).path))
+        with Image.open(HTML / unquote(urlsplit(image.evaluate("image => image.src")).path)) as picture:
+            lettering = picture.info["Lettering"]
         shown = image.evaluate("image => image.clientWidth / parseFloat(image.style.width)")
-        sizes = [shown * float(size) for size in picture.info["Lettering"].split()]
+        sizes = [shown * float(size) for size in lettering.split()]
         assert 8.5 <= min(sizes) <= max(sizes) <= 11.5, (picture.filename, sizes, image.get_attribute("alt"))
 
 
