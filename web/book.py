@@ -242,7 +242,7 @@ def cut_into_panels(app: Sphinx, doctree: nodes.document) -> None:
                 scale = picture.width / sum(widths)
                 part = file.with_name(f"{file.stem}_{i}.png")
                 cut = picture.crop((round(left * scale), 0, round(at * scale), picture.height)).convert("RGB")
-                cut.save(part, pnginfo=lettering, optimize=True)
+                cut.save(part, pnginfo=lettering)
                 panel["uri"] = f"{image['uri'].removesuffix('.png')}_{i}.png"
                 panel["alt"] = image.get("alt", "") if i == 0 else ""  # it speaks of all
             panels.append(panel)
