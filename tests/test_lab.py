@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 from pages import HTML
+from playwright.sync_api import TimeoutError
 from test_live import FIGURES, MODULES
 
 pytestmark = pytest.mark.slow
@@ -108,8 +109,16 @@ def open_notebook(browser, address):
 
 
 def run_all(page):
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    """Run all cells; a menu that JupyterLab shows before it is ready does nothing, so ask until a prompt changes."""
+    prompts = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent).join()"
+    before = page.evaluate(prompts)
+    for _ in range(10):
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        with contextlib.suppress(TimeoutError):
+            page.wait_for_function(f"before => {prompts} !== before", arg=before, timeout=6_000)
+            return
+    pytest.fail("JupyterLab ran no cell")
 
 
 @pytest.mark.usefixtures("built")
