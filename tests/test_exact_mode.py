@@ -305,3 +305,11 @@ def test_what_no_formula_covers_is_refused():
         (lambda: strength(1, 1, 0.0, [1, 2]), r"u0 was 0; it must be greater than zero, because .* saddle"),
         (lambda: half([100.0, 1.0], [10.0, 2.0]), r"u0 was 2; it must be below half"),
     )
+
+
+@pytest.mark.parametrize("name", ["s", "u0", "input_variance"])
+def test_a_number_that_is_none_is_refused_by_its_name(name):
+    for function in (exact.mode_strength, exact.learning_time):
+        arguments = {"s": 2.0, "u0": 0.1, "input_variance": 1.0, name: np.nan}
+        with pytest.raises(ValueError, match=rf"^{name} "):
+            function(1.0, **arguments)

@@ -216,6 +216,7 @@ def test_small_linear_networks_on_samples_and_on_moments_are_the_same():
 
 def test_inputs_on_their_principal_axes_are_learned_as_any_others():
     """There the root is a scale for each input; turned axes are the same task, and take the same way."""
+    assert networks.LinearNetwork(AXES).root.shape == (5,)
     start, axes = initialization.gaussian([5, 6, 3], scale=0.5, rng=0), initialization.orthogonal([5, 5], rng=1)[0]
     turned = Task(AXES.sigma_yx @ axes.T, axes @ AXES.sigma_xx @ axes.T, AXES.trace_yy)
     plain = descent.gradient_descent(AXES, start, 0.1, 200, test=turned)
@@ -224,3 +225,8 @@ def test_inputs_on_their_principal_axes_are_learned_as_any_others():
     np.testing.assert_allclose(plain.modes, other.modes, atol=1e-12)
     np.testing.assert_allclose(plain.loss[-1], AXES.loss(plain.weights[1] @ plain.weights[0]), rtol=1e-12)
     np.testing.assert_allclose(plain.test_loss[-1], turned.loss(plain.weights[1] @ plain.weights[0]), rtol=1e-12)
+
+
+def test_what_is_no_test_task_is_refused_by_its_name():
+    with pytest.raises(ValueError, match=r"^test "):
+        networks.LinearNetwork(AXES, "test")
