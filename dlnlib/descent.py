@@ -155,9 +155,10 @@ def train(
 ) -> Run:
     """Train any network by any rule, and record it.
 
-    On the CPU, a small network that brings its own gradients is computed by NumPy (which costs it a fifth of what torch
-    does), a large one and everything else by torch (never by both: their threads would wait for one another). To go
-    on with the next task, or by another rule, train from ``run.weights`` and join the runs by `Run.then`.
+    On the CPU, a small network that brings its own gradients is computed by NumPy (which costs the smallest a third of
+    what torch does), a large one and everything else by torch (never by both: their threads would wait for one
+    another). To go on with the next task, or by another rule, train from ``run.weights`` and join the runs by
+    `Run.then`.
 
     Parameters
     ----------

@@ -166,7 +166,7 @@ class LinearNetwork(Network):
            [2.5, 1. ]])
     """
 
-    takes_torch = True
+    takes_torch = True  # a subclass that knows NumPy's arrays only says False
 
     def __init__(self, task: Task, test: Task | None = None, *, label_noise: float = 0.0, rng: Seed = 0) -> None:
         _checks.instance("task", task, Task)
