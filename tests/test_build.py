@@ -159,7 +159,7 @@ def test_a_build_that_was_killed_does_not_break_the_next(book):
 
 def replayed(book: Path) -> str:
     """Compare what the build executed with what the notebook stores, by nbval; return its report."""
-    command = [sys.executable, "-m", "pytest", "-o", "addopts=--nbval", "-p", "tests.replay", "chapters"]
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=--nbval", "-p", "tests.replay", "-rN", "chapters"]
     return subprocess.run(command, cwd=book, capture_output=True, text=True, check=False).stdout
 
 
