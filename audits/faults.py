@@ -1,7 +1,8 @@
 """Are the chapters' own checks sharp? Plant a slip, run a chapter, and see whether a cell notices.
 
 `make faults` calls this; name chapters to try these only. Each of the slips in `faults.toml` is planted alone, in a
-copy of the book, where the chapter's notebook runs as the tests run it. A chapter passes if it catches nine of ten.
+copy of the book, where the chapter's notebook runs as the tests run it, as many at once as there are cores. A chapter
+passes if it catches nine of ten.
 
 A slip is an expression (or a few statements) of one function, and what stands in its place. It is found by its syntax:
 layout, comments and the names of local variables do not matter.
@@ -20,6 +21,7 @@ import tempfile
 import textwrap
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -174,6 +176,8 @@ def outcome(chapter: str, fault: Fault | None) -> tuple[str, str]:
         if failure is None:
             return "missed", "MISSED"
         kind, cell = failure
+        if fault is None:
+            sys.exit(f"{chapter} fails without any fault, in {cell}")
         if kind == "check":
             return kind, f"caught by a check in {cell}"
         if kind == "hang":
@@ -196,16 +200,13 @@ def main(names: list[str]) -> int:
             for part in ("dlnlib", "chapters"):
                 shutil.copytree(ROOT / part, Path(name) / part, ignore=shutil.ignore_patterns("data"))
             plant(fault, Path(name))
-    found = {}
-    for chapter, faults in chosen.items():
-        kind, said = outcome(chapter, None)
-        if kind != "missed":
-            sys.exit(f"{chapter} fails without any fault: {said}")
-        found[chapter] = collections.Counter[str]()
-        for fault in faults:
-            kind, said = outcome(chapter, fault)
-            found[chapter][kind] += 1
-            print(f"{chapter}: {fault['slip']}: {said}", flush=True)
+    found = {chapter: collections.Counter[str]() for chapter in chosen}
+    tries = [(chapter, fault) for chapter, faults in chosen.items() for fault in (None, *faults)]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for (chapter, fault), (kind, said) in zip(tries, threads.map(lambda each: outcome(*each), tries), strict=True):
+            if fault is not None:
+                found[chapter][kind] += 1
+                print(f"{chapter}: {fault['slip']}: {said}", flush=True)
     print(f"\n{'chapter':16s} planted  by a check  by the stored output only  missed")
     for chapter, kinds in found.items():
         checks, only = kinds["check"] + kinds["hang"], kinds["output"]
