@@ -161,6 +161,14 @@ def test_a_filter_that_scales_needs_no_random_matrices(s, shape, scale):
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9)
 
 
+@repeatable
+@given(n_out=st.integers(2, 60), n_in=st.integers(2, 60))
+def test_noise_alone_adds_its_fourth_moment_with_the_term_of_finite_size(n_out, n_in):
+    """E tr (G G^T)^2 = n_out n_in (n_out + n_in + 1), of which the law knows all but the last term."""
+    found = exact.excess_error(np.square, [1e-9], (n_out, n_in), n_in**-0.5)
+    np.testing.assert_allclose(found, n_out * (n_out + n_in + 1) / n_in / 2, rtol=1e-5 / (n_out + n_in))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(60, 150), (150, 60)])
 def test_excess_error_is_the_mean_over_noisy_data(shape):

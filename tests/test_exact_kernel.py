@@ -64,3 +64,4 @@ def test_the_distance_is_that_of_directions(n, scale, angle, seed):
     assert math.isclose(found, 2 * math.sin(angle / 2) ** 2, rel_tol=1e-6, abs_tol=1e-30)  # 1 - cos, all digits
     np.testing.assert_allclose(exact.kernel_distance([kernel, other], scale * other), [found, 0], atol=1e-15)
     np.testing.assert_allclose(exact.kernel_distance([scale * kernel, 3 * other], other), [found, 0], atol=1e-15)
+    np.testing.assert_allclose(exact.kernel_distance(other, [scale * kernel, 3 * other]), [found, 0], atol=1e-15)

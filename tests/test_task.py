@@ -249,6 +249,14 @@ def test_with_inputs_is_the_task_on_mapped_samples(drawn, n_z, seed):
     )  # fewer inputs explain less
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_inputs_that_cancel_are_gone_and_small_ones_stay_in_any_unit(unit):
+    x = np.random.default_rng(0).standard_normal((50, 1))
+    task = Task.from_samples(np.hstack([x, 0.1 * x]), x)  # 0.1 x - (0.1 x) is what rounding made
+    mapped = task.with_inputs(unit * np.array([[0.1, -1.0], [1e-6, 0.0]]))
+    np.testing.assert_allclose(mapped.sigma_xx, np.diag([0.0, 1e-12 * unit**2 * task.sigma_xx[0, 0]]), rtol=1e-12)
+
+
 def test_test_data_follow_into_the_white_coordinates_of_the_training_data():
     rng = np.random.default_rng(0)
     mixing, teacher = rng.standard_normal((4, 4)), rng.standard_normal((4, 2))
