@@ -10,19 +10,23 @@ they are absent (no npm on this machine), pages load MathJax from a content deli
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import pybtex.plugin
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode, NbMetadataCollector
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
@@ -259,6 +263,22 @@ def complete_single_page(app: Sphinx) -> None:
     handlers["singlehtml"] = handlers["html"] | handlers.get("singlehtml", {})
 
 
+def look_up_once(app: Sphinx) -> None:
+    """Keep pages and plug-ins that references are looked up in: a third of the time went into loading them each time.
+
+    Sphinx loads the page of a figure for each reference that has its number; pybtex its style for each citation.
+    """
+    domain = app.env.get_domain("std")
+    resolve, get_doctree = domain._resolve_numref_xref, functools.cache(app.env.get_doctree)
+
+    def resolve_in_kept(env: BuildEnvironment, *about: Any) -> Any:
+        with patch.object(env, "get_doctree", get_doctree):  # here alone: what is written is changed on its way
+            return resolve(env, *about)
+
+    domain._resolve_numref_xref = resolve_in_kept
+    pybtex.plugin._load_entry_point = functools.cache(pybtex.plugin._load_entry_point)
+
+
 def spare_icons(app: Sphinx, exception: Exception | None) -> None:
     """Leave the theme's 1.5 MB of icons as pictures out: its style sheet has them as letters of a font, too."""
     script = Path(app.outdir) / "_static/scripts/fontawesome.js"
@@ -326,6 +346,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", serve_scripts, priority=900)
     app.connect("config-inited", know_addresses, priority=900)
     app.connect("builder-inited", complete_single_page)
+    app.connect("builder-inited", look_up_once)
     app.connect("source-read", fill_in)
     app.connect("source-read", list_rooms)
     app.connect("html-page-context", choose_scripts, priority=900)
