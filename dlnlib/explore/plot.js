@@ -67,8 +67,11 @@ export function plot(parent, { x, y, label, xLabel, yLabel, width = 346, height 
       for (const g of Object.values(axes)) g.attr("font-size", null).attr("font-family", null);
     },
 
+    /** Words above the axes, from their left end; longer ones begin further left, so as not to be cut at the right. */
     title(text, color) {
-      title.text(text).style("fill", paint(color));
+      title.style("fill", paint(color));
+      if (title.text() === text) return;
+      title.text(text).attr("x", Math.min(0, w + right - title.node().getComputedTextLength()));
     },
 
     /** A line through points [x, y]; a point that is null, or not finite, interrupts it. */

@@ -37,11 +37,10 @@
       const width = [...formula.getClientRects()].reduce((sum, piece) => sum + piece.width, 0);
       return 0 < width && width < formula.closest("p, li, dd, td, th, div").clientWidth / 2;
     };
-    const formulas = [...document.querySelectorAll("span.math mjx-math")],
-      short = formulas.map(isShort);
-    formulas.forEach((formula, i) => {
-      formula.classList.toggle("whole", short[i]);
-    });
+    const formulas = [...document.querySelectorAll("span.math mjx-math")];
+    // Measured as if none were whole, lest what one is depend on what it was, and the page never come to rest.
+    for (const formula of formulas) formula.classList.remove("whole");
+    for (const formula of formulas.filter(isShort)) formula.classList.add("whole");
   }
 
   // A phone that is turned, or a sidebar that goes, makes lines of another length; what unfolds has lines for the first time.
