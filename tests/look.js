@@ -1,4 +1,4 @@
-// What a reader sees of a page: each function lists in words what is wrong there. tests/test_look.py calls them.
+// What a reader sees of a page: each function lists in words what is wrong there. tests/test_book.py calls them.
 
 // Everything that clicking would show is shown.
 function unfold() {
@@ -6,6 +6,22 @@ function unfold() {
     folded.open = true;
     folded.classList.remove("toggle-hidden");
   }
+}
+
+// When a page that changed its width is at rest: formulas.js breaks lines anew 100 ms after the last change of size that it
+// sees, and what it does may be such a change, which it and this observer see within two frames.
+function rest() {
+  const frames = (number, then) => (number ? requestAnimationFrame(() => frames(number - 1, then)) : then());
+  return new Promise((resolve, reject) => {
+    let changes = 0;
+    setTimeout(() => reject(new Error("the page does not come to rest")), 30_000);
+    const sizes = new ResizeObserver(() => {
+      const seen = ++changes;
+      const ended = () => seen === changes && resolve(sizes.disconnect());
+      setTimeout(() => frames(2, ended), 101);
+    });
+    sizes.observe(document.querySelector("article"));
+  });
 }
 
 const NEEDS_NO_SCROLLING = "mjx-container, img, svg, figcaption, .output pre";

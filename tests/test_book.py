@@ -1,4 +1,7 @@
-"""The built pages: whole, offline, alive. `make test` builds them first; a browser opens them from disk."""
+"""The built pages: whole, offline, alive, laid out well. `make test` builds them first; a browser opens them from disk.
+
+What look.js says is tried in test_look.py.
+"""
 
 import functools
 import gzip
@@ -11,12 +14,14 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from pages import DESKTOP, HTML, NOTEBOOKS, PAGES, PHONE, ROOT, TOC, links, open_page, says
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, TimeoutError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
 
 SCREENS = [(page, size) for page in PAGES for size in ("phone", "desktop")]
 HEAVIEST, LONGEST = 2e6, 1.2e6  # bytes of all that a page loads, compressed; and of its HTML
+WIDTHS = {"phone": (360, 390, 768), "desktop": (1000, 1200, 1280, 1920)}
+CODE = 0.2  # of a chapter's height, at most, is code outside folds
 
 # What axe-core finds in what the theme and other extensions write: the rule, and a mark of the element.
 FAULTS_OF_OTHERS = [
@@ -34,6 +39,7 @@ def opened(browser, request):
     page, size = request.param
     viewport, scheme = {"phone": (PHONE, "light"), "desktop": (DESKTOP, "dark")}[size]
     opened = open_page(browser, page, viewport=viewport, has_touch=size == "phone", color_scheme=scheme)
+    opened.add_script_tag(path=ROOT / "tests/look.js")
     yield opened
     opened.close()
 
@@ -90,6 +96,23 @@ def test_formulas_are_typeset(opened: Page):
 
 def test_a_page_fits_its_screen(opened: Page):
     assert opened.evaluate("document.documentElement.scrollWidth") <= opened.viewport_size["width"]
+
+
+def test_the_first_figure_is_on_the_first_screen_before_any_code(opened: Page, request):
+    if opened.viewport_size == DESKTOP and request.node.callspec.params["opened"][0] in (TOC["root"], *NOTEBOOKS):
+        assert opened.evaluate("firstScreen()") == []
+
+
+def test_figures_have_number_caption_and_words_and_the_text_speaks_of_them(opened: Page):
+    assert opened.evaluate("unexplained()") == []
+
+
+def test_a_chapter_shows_no_more_code_than_its_reader_needs(opened: Page):
+    assert opened.evaluate("shareOfCode()") <= CODE
+
+
+def test_nothing_is_raw(opened: Page):
+    assert opened.evaluate("raw()") == []
 
 
 def ground(opened: Page) -> int:
@@ -190,6 +213,23 @@ def test_time_can_be_played(opened: Page):
         assert says(figure) == paused != first
         figure.get_by_role("button", name="Back to the start").click()
         assert says(figure) == first
+
+
+def test_nothing_is_cut_at_any_width(opened: Page, request):
+    opened.evaluate("unfold()")
+    for width in WIDTHS[request.node.callspec.params["opened"][1]]:
+        opened.set_viewport_size({"width": width, "height": 900})
+        opened.evaluate("rest()")
+        assert found(opened, "[...cut(), ...misset()]") == [], width
+
+
+def found(opened: Page, checks: str) -> list[str]:
+    """What is wrong once the lines have come to rest; MathJax sets them anew for each width."""
+    try:
+        opened.wait_for_function(f"{checks}.length === 0", polling=300, timeout=20_000)
+        return []
+    except TimeoutError:
+        return opened.evaluate(checks)
 
 
 def test_nothing_went_wrong_on_a_page(opened: Page):

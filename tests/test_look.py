@@ -1,61 +1,10 @@
-"""What a reader sees of the built pages, measured in a browser (look.js); for each check, faults that it must see."""
+"""Each check of look.js, by which test_book.py measures what a reader sees, sees what it must."""
 
 import pytest
-from pages import DESKTOP, NOTEBOOKS, PAGES, ROOT, TOC, open_page
-from playwright.sync_api import Page, TimeoutError
+from pages import DESKTOP, ROOT, open_page
+from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
-
-WIDTHS = (360, 390, 768, 1000, 1200, 1280, 1920)
-CODE = 0.2  # of a chapter's height, at most, is code outside folds
-
-
-def look(browser, page: str) -> Page:
-    opened = open_page(browser, page, viewport=DESKTOP)
-    opened.add_script_tag(path=ROOT / "tests/look.js")
-    return opened
-
-
-@pytest.fixture(scope="module", params=PAGES)
-def opened(browser, request):
-    opened = look(browser, request.param)
-    yield opened
-    opened.close()
-
-
-def found(opened: Page, checks: str) -> list[str]:
-    """What is wrong once the lines have come to rest; MathJax sets them anew for each width."""
-    try:
-        opened.wait_for_function(f"{checks}.length === 0", polling=300, timeout=20_000)
-        return []
-    except TimeoutError:
-        return opened.evaluate(checks)
-
-
-def test_the_first_figure_is_on_the_first_screen_before_any_code(opened: Page, request):
-    if request.node.callspec.params["opened"] in (TOC["root"], *NOTEBOOKS):
-        assert opened.evaluate("firstScreen()") == []
-
-
-def test_figures_have_number_caption_and_words_and_the_text_speaks_of_them(opened: Page):
-    assert opened.evaluate("unexplained()") == []
-
-
-def test_a_chapter_shows_no_more_code_than_its_reader_needs(opened: Page):
-    assert opened.evaluate("shareOfCode()") <= CODE
-
-
-def test_nothing_is_raw(opened: Page):
-    assert opened.evaluate("raw()") == []
-
-
-def test_nothing_is_cut_at_any_width(opened: Page):
-    opened.evaluate("unfold()")
-    for width in WIDTHS:
-        opened.set_viewport_size({"width": width, "height": 900})
-        opened.wait_for_timeout(300)
-        assert found(opened, "[...cut(), ...misset()]") == [], width
-
 
 # Faults, the check that must see them, and what it must say.
 STYLE = "document.head.insertAdjacentHTML('beforeend', `<style class='fault'>{}</style>`)"
@@ -136,7 +85,8 @@ EXCERPT = """() => {
 
 @pytest.fixture(scope="module")
 def excerpt(browser):
-    opened = look(browser, "chapters/errata")
+    opened = open_page(browser, "chapters/errata", viewport=DESKTOP)
+    opened.add_script_tag(path=ROOT / "tests/look.js")
     opened.evaluate(EXCERPT)
     yield opened
     opened.close()
