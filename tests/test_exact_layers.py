@@ -179,6 +179,13 @@ def test_layered_mode_agrees_with_the_closed_forms():
     np.testing.assert_allclose(pair, np.stack(exact.unbalanced_mode(t, 0.9, -0.5, 0.2), -1), rtol=1e-11)
 
 
+def test_layered_mode_of_starts_and_paces_side_by_side():
+    t, tau, starts = np.array([0.5, 2.0, 9.0]), np.array([1.0, 2.0]), np.array([[0.5, 0.2, -0.3], [0.1, 0.4, 0.6]])
+    together = exact.layered_mode(t, 0.9, starts[:, None, None], tau[:, None])
+    alone = [[exact.layered_mode(t / pace, 0.9, start) for pace in tau] for start in starts]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
 def test_layered_mode_of_very_many_layers():
     for depth in (300, 1000):
         layers0, t = np.linspace(0.9, 1.1, depth), np.linspace(0, 5, 50) / depth
