@@ -20,7 +20,7 @@ import sys
 import tempfile
 import textwrap
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,8 +41,19 @@ Fault = dict[str, str]
 Body = list[ast.stmt]
 
 
-def plant(fault: Fault, folder: Path) -> None:
-    """Write the file with its fault, which must have exactly one place in it."""
+def find_places(faults: Iterable[Fault]) -> None:
+    """Plant each once, so that one which fits nowhere is told before anything runs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("dlnlib", "chapters"):
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("data"))
+        for fault in faults:
+            file = plant(fault, folder)
+            shutil.copy(ROOT / file.relative_to(folder), file)
+
+
+def plant(fault: Fault, folder: Path) -> Path:
+    """Write the file with its fault, which must have exactly one place in it; return where it is."""
     if "chapter" in fault:
         file = folder / f"chapters/{fault['chapter']}.ipynb"
         notebook = nbformat.read(file, as_version=4)
@@ -62,6 +73,7 @@ def plant(fault: Fault, folder: Path) -> None:
             sys.exit(f"“{fault['slip']}”: there is no {fault['function']} any more")
         planted(fault, [scope], [tree])
         file.write_text(ast.unparse(tree), encoding="utf-8")
+    return file
 
 
 def planted(fault: Fault, scopes: list[ast.AST], trees: list[ast.AST]) -> list[ast.AST]:
@@ -195,11 +207,7 @@ def main(names: list[str]) -> int:
     if unknown := [name for name in names if name not in table]:
         sys.exit(f"{TABLE.name} has no chapter {', '.join(unknown)}; it has {', '.join(table)}")
     chosen = {name: table[name] for name in names or table}
-    for fault in (fault for faults in chosen.values() for fault in faults):
-        with tempfile.TemporaryDirectory() as name:  # a row that fits nowhere is told before anything runs
-            for part in ("dlnlib", "chapters"):
-                shutil.copytree(ROOT / part, Path(name) / part, ignore=shutil.ignore_patterns("data"))
-            plant(fault, Path(name))
+    find_places(fault for faults in chosen.values() for fault in faults)
     found = {chapter: collections.Counter[str]() for chapter in chosen}
     tries = [(chapter, fault) for chapter, faults in chosen.items() for fault in (None, *faults)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:

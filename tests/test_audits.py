@@ -1,6 +1,8 @@
 """Slips are planted where they belong, whatever local variables are called."""
 
 import ast
+import itertools
+import tomllib
 
 import pytest
 
@@ -43,3 +45,9 @@ def test_of_many_places_the_one_with_these_names_is_meant():
     assert planted("y + x", "0", code).endswith("return (x + y, 0)")
     with pytest.raises(SystemExit, match="occurs 2 times"):
         planted("a + b", "0", code)
+
+
+@pytest.mark.slow
+def test_each_slip_of_the_table_has_its_place():
+    table = tomllib.loads(faults.TABLE.read_text(encoding="utf-8"))
+    faults.find_places(itertools.chain.from_iterable(table.values()))
