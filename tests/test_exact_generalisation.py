@@ -40,6 +40,23 @@ def test_stopped_error_is_the_integral_over_the_law(alpha, t, noise, signal, sta
     np.testing.assert_allclose(exact.stopped_error(t, alpha, noise, signal, start), float(wanted), rtol=1e-9)
 
 
+@pytest.mark.parametrize("alpha", [0.99, 0.999, 1.0, 1.0001, 1.003, 1.01])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_as_many_examples_as_inputs_or_nearly_so_are_no_harder(alpha, noise):
+    """Against 400 times as many steps as suffice elsewhere; there the density nearly has a pole at zero."""
+    angle, t = np.pi * (np.arange(800_000) + 0.5) / 800_000, np.array([0.0, 30.0, 1e3, 1e6])
+    lam = (1 - alpha**-0.5) ** 2 + 4 * alpha**-0.5 * np.cos(angle / 2) ** 2
+    density = 2 / len(angle) * np.sin(angle) ** 2 / lam
+    wanted = [(np.exp(-lam * x) ** 2 + (noise * np.expm1(-lam * x)) ** 2 / (alpha * lam)) @ density for x in t]
+    wanted = (noise**2 + np.array(wanted) + max(0, 1 - alpha)) / 2
+    np.testing.assert_allclose(exact.stopped_error(t, alpha, noise), wanted, rtol=3e-12, atol=5e-16)
+    if noise:
+        best = exact.best_stopping_time(alpha, noise / 100)
+        late = -np.expm1(-lam * best) * (noise / 100) ** 2 / alpha - lam * np.exp(-lam * best)
+        slope = density * np.exp((lam.min() - lam) * best) * late
+        assert abs(slope.sum()) < 1e-9 * np.abs(slope).sum()
+
+
 @pytest.mark.parametrize("alpha", [2.0, 0.5])
 def test_the_correction_is_that_of_the_inverse_wishart_matrix(alpha):
     """E tr S^-1 is known at every size; what the correction leaves goes as 1 / N^2."""
@@ -101,6 +118,7 @@ def test_ridge_at_zero_is_least_squares_or_the_shortest_map():
     np.testing.assert_allclose(2 * exact.ridge_error(0.0, white, power, 1.0, 250), 1 + 0.25)
     np.testing.assert_allclose(2 * exact.ridge_error(0.0, white, power, 1.0, 10), 1 + 0.25 + 0.8)
     assert exact.ridge_error(0.0, white, power, 1.0, 50) == math.inf
+    np.testing.assert_allclose(2 * exact.ridge_error(1e9, white, power, 1.0, 50), 2)  # nothing but the zero map is left
     padded = exact.ridge_error(0.1, np.append(white, 0), np.append(power, 7.0), 1.0, 70)
     assert padded == exact.ridge_error(0.1, white, power, 1.0, 70)  # inputs that are always zero
 
@@ -150,14 +168,17 @@ def wanted_strength(s, ratio):
     s=st.lists(st.floats(0.1, 6), min_size=1, max_size=3, unique_by=lambda s: round(s, 1)),
     shape=st.tuples(st.integers(4, 60), st.integers(4, 60)),
     scale=st.floats(0, 2),
+    spread=st.floats(1, 3),
+    share=st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    part=st.floats(0.1, 1),
 )
-def test_a_filter_that_scales_needs_no_random_matrices(s, shape, scale):
+def test_a_filter_that_scales_needs_no_random_matrices(s, shape, scale, spread, share, part):
     """For u = scale s, the mean error is known at every size, from the moments of the noise alone."""
-    noise, s = shape[1] ** -0.5, np.array(s)
+    noise, s, share = shape[1] ** -0.5, np.array(s), share[: len(s)]
     ratio = shape[0] / shape[1]
     assume(np.min(np.abs(s - ratio**0.25)) > 0.02)  # at the threshold the sums of poles converge slowly
-    found = exact.excess_error(lambda x: scale * x, s, shape, noise)
-    wanted = ((1 - scale) ** 2 * np.sum(s**2) + scale**2 * shape[0]) / 2
+    found = exact.excess_error(lambda x: scale * x, s, shape, noise, spread=spread, share=share, part=part)
+    wanted = ((1 - scale) ** 2 * (share @ s**2) + scale**2 * part * spread * shape[0]) / 2
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9)
 
 
