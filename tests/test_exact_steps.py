@@ -88,6 +88,14 @@ def test_escape_rate_is_where_runs_begin_to_escape():
 
 
 @repeatable
+@given(s=st.floats(1e-3, 1e3), ulps=st.integers(-3, 3))
+def test_escape_rate_beside_the_start_where_its_root_is_zero(s, ulps):
+    """There m = 4 s, which rounding must not put below: the rate is 2 / s."""
+    a = np.sqrt(2 * s)
+    np.testing.assert_allclose(exact.escape_rate(s, a, a + ulps * np.spacing(a)), 2 / s, rtol=1e-14)
+
+
+@repeatable
 @given(s=st.floats(0.1, 3), h=st.floats(0.01, 1.9))
 def test_the_border_is_mapped_to_itself_by_tripling_an_angle(s, h):
     rate, angle = h / s, np.linspace(0.1, 6, 50)

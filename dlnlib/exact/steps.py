@@ -200,7 +200,8 @@ def escape_rate(s: ArrayLike, a0: ArrayLike, b0: ArrayLike) -> Array | float:
     s, a0, b0 = positive("s", s), finite("a0", a0), finite("b0", b0)
     broadcasting(s=s, a0=a0, b0=b0)
     m = a0**2 + b0**2
-    return unwrap(np.asarray(8 / (m + np.sqrt(m**2 + 16 * s * (s - a0 * b0)))))
+    # The root as that of a sum of squares, which rounding does not put below zero where m = 4 s, a0 = b0
+    return unwrap(8 / (m + np.hypot(m - 4 * s, np.sqrt(8 * s) * (a0 - b0))))
 
 
 def edge_sharpness(sharpness: ArrayLike, s: ArrayLike, rate: ArrayLike) -> Array | float:
