@@ -140,10 +140,10 @@ def path(name: str, value: str | os.PathLike[str]) -> Path:
         raise ValueError(f"{name} was {shown(value)}; it must be a path") from None
 
 
-def broadcasting(**arrays: Array) -> None:
-    """Refuse arrays that do not broadcast to one shape."""
+def broadcasting(**arrays: Array) -> tuple[int, ...]:
+    """Return the shape to which the arrays broadcast; refuse those that do not."""
     try:
-        np.broadcast_shapes(*(array.shape for array in arrays.values()))
+        return np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
         given = " and ".join(f"{name} had shape {array.shape}" for name, array in arrays.items() if array.ndim)
         raise ValueError(f"{given}; they must broadcast to one shape") from None

@@ -39,7 +39,8 @@ def test_stepped_mode_is_gradient_descent(layers0, decay):
 def test_stepped_mode_broadcasts_and_escapes_in_silence():
     s, rate, layers0 = np.array([[0.5], [1.0]]), np.array([0.1, 0.2, 0.9]), np.array([0.4, 3.0])
     together = list(islice(exact.stepped_mode(s, layers0, rate), 60))
-    assert together[0].shape == (2,) and together[1].shape == (2, 3, 2)
+    assert {a.shape for a in together} == {(2, 3, 2)} and (together[0] == layers0).all()
+    assert {a.shape for a in islice(exact.stepped_mode(1.0, layers0, 0.1, decay=[0.0, 0.1]), 3)} == {(2, 2)}
     for i, j in np.ndindex(2, 3):
         alone = list(islice(exact.stepped_mode(s[i, 0], layers0, rate[j]), 60))
         np.testing.assert_array_equal(together[-1][i, j], alone[-1])

@@ -53,18 +53,18 @@ def stepped_mode(s: ArrayLike, layers0: ArrayLike, rate: ArrayLike, decay: Array
     decay = at_least("decay", decay, 0)
     if layers.ndim == 0 or layers.shape[-1] == 0:
         raise ValueError(f"layers0 had shape {layers.shape}; its last axis must hold at least one layer")
-    broadcasting(s=s, rate=rate, decay=decay, layers0=layers[..., 0])
+    shape = broadcasting(s=s, rate=rate, decay=decay, layers0=layers[..., 0])
 
     def steps(a: list[Array]) -> Iterator[Array]:
         while True:
-            yield np.stack(np.broadcast_arrays(*a), axis=-1)
+            yield np.stack(a, axis=-1)
             with np.errstate(over="ignore", invalid="ignore"):
                 before = [1.0, *accumulate(a[:-1], np.multiply)]
                 after = [1.0, *accumulate(a[:0:-1], np.multiply)][::-1]
                 missing = s - before[-1] * a[-1]
                 a = [x + rate * (missing * (b * c) - decay * x) for x, b, c in zip(a, before, after, strict=True)]
 
-    return steps(list(np.moveaxis(layers, -1, 0)))
+    return steps([np.broadcast_to(a, shape) for a in np.moveaxis(layers, -1, 0)])
 
 
 def plateau_growth(
