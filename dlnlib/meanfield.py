@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
+from scipy.special import expit
 
 from dlnlib._checks import Array, Nonlinearity, broadcasting, finite, odd, on_arrays, positive, refuse, shown, unwrap
 
@@ -16,14 +17,24 @@ _WEIGHTS = np.sqrt(2 / np.pi) * np.exp(-(_Z**2) / 2) * _Z[1] * np.where(_Z == 0,
 
 
 def tanh_slope(x: ArrayLike) -> Array:
-    """Return the slope of tanh, 1 - tanh(x)^2.
+    """Return the slope of tanh, 1 - tanh(x)^2, with its digits where tanh is one but for rounding.
+
+    Parameters
+    ----------
+    x : array_like
+
+    Raises
+    ------
+    ValueError
+        If `x` is not finite.
 
     Examples
     --------
-    >>> tanh_slope([0.0, 100.0])
-    array([1., 0.])
+    >>> tanh_slope([0.0, 1.0, 20.0])
+    array([1.00000000e+00, 4.19974342e-01, 1.69934170e-17])
     """
-    return np.asarray(1 - np.tanh(x) ** 2)
+    x = 2 * finite("x", x)
+    return np.asarray(4 * expit(x) * expit(-x))
 
 
 def variance_map(q: ArrayLike, gain: ArrayLike, phi: Nonlinearity = np.tanh) -> Array | float:

@@ -414,7 +414,7 @@ TABLE = [
     ),
     row(meanfield.critical_gain, phi=(np.tanh, [*PHI, lambda x: x**3, lambda x: -x])),
     row(meanfield.fixed_variance, gain=(1.5, ONE_POSITIVE), phi=(np.tanh, [*PHI, lambda x: x])),
-    row(meanfield.tanh_slope, x=(1.0, [])),  # any array that NumPy takes: it is a slope as others give theirs
+    row(meanfield.tanh_slope, x=(1.0, [math.nan])),
     row(
         networks.propagate,
         x=([1.0, 2.0], [[1.0, math.nan], [], 1.0, np.ones((2, 2, 2))]),

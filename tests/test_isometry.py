@@ -358,6 +358,17 @@ def test_the_mean_square_of_the_jacobian_grows_as_predicted():
     assert math.isclose(np.exp(2 * logs).mean(), chi**depth, rel_tol=0.15)
 
 
+def test_the_slope_of_tanh_keeps_its_digits_where_tanh_is_one():
+    x = np.linspace(-350, 350, 701)
+    with mp.workdps(400):
+        np.testing.assert_allclose(meanfield.tanh_slope(x), [float(mp.sech(value) ** 2) for value in x], rtol=1e-14)
+    assert meanfield.tanh_slope([-1e300, 0, 1e300]).tolist() == [0, 1, 0]
+    x = 10 * np.random.default_rng(0).standard_normal(30)
+    logs = isometry.log_singular_values(networks.jacobian_factors(x, 1.5, 3, rng=0))
+    slopes = [1.5 / np.cosh(state) ** 2 for state in networks.propagate(x, 1.5, 3, rng=0)[:-1]]
+    assert math.isclose(logs.sum(), np.log(slopes).sum(), rel_tol=1e-12)  # orthogonal weights have no other volume
+
+
 def test_what_no_law_or_rule_covers_is_refused_by_name():
     assert_refused(
         (lambda: initialization.random_factors(3, 2, 0, "uniform"), r"kind was 'uniform'; .* one of \('gaussian', 'or"),
