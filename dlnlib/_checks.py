@@ -23,28 +23,28 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def real(name: str, value: ArrayLike) -> Array:
-    """Return `value` as a float64 array; refuse what is not made of real numbers."""
+def real(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
+    """Return `value` as a float64 array; refuse no numbers, and another rank than `ndim` or nothing of this rank."""
     try:
         array = np.asarray(detached(value))
         # NumPy itself would read numbers out of text, and drop imaginary parts with no more than a warning.
-        if array.dtype.kind in "biuf" or (
-            array.dtype == object and all(isinstance(entry, Real) for entry in array.flat)
-        ):
-            return array.astype(np.float64, copy=False)
+        objects = array.flat if array.dtype == object else ()
+        if array.dtype.kind not in "biufO" or not all(isinstance(entry, Real) for entry in objects):
+            raise TypeError
+        array = array.astype(np.float64, copy=False)
     except (TypeError, ValueError, OverflowError, RuntimeError):
-        pass
-    raise ValueError(f"{name} was {shown(value)}; it must be an array of real numbers")
-
-
-def finite(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
-    """Return `value` as a float64 array; refuse NaN, infinity, and another rank than `ndim` or nothing of this rank."""
-    array = real(name, value)
+        raise ValueError(f"{name} was {shown(value)}; it must be an array of real numbers") from None
     if ndim is not None and array.ndim != ndim:
         allowed = f"have {ndim} dimensions" if ndim else "be a single number"
         raise ValueError(f"{name} had shape {array.shape}; it must {allowed}")
     if ndim is not None and array.size == 0:
         raise ValueError(f"{name} was empty, of shape {array.shape}; it must hold at least one number")
+    return array
+
+
+def finite(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
+    """Return `value` as a float64 array; refuse NaN, infinity, and another rank than `ndim` or nothing of this rank."""
+    array = real(name, value, ndim)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} held NaN or infinity; every entry must be a finite number")
     return array
@@ -206,10 +206,11 @@ def refuse(wrong: NDArray[np.bool_], name: str, value: Array, allowed: str) -> N
         raise ValueError(f"{name} was {np.broadcast_to(value, wrong.shape)[wrong][0]:g}; it must be {allowed}")
 
 
-def at_least(name: str, value: ArrayLike, lowest: float) -> Array:
-    """Return `value` as a float64 array; refuse NaN and anything below `lowest`, allow infinity."""
-    array = real(name, value)
-    refuse(np.asarray(~(array >= lowest)), name, array, f"a number of at least {lowest:g}, or infinity")
+def at_least(name: str, value: ArrayLike, lowest: float, ndim: int | None = None, *, infinite: bool = True) -> Array:
+    """Return `value` as a float64 array; refuse NaN, what is below `lowest`, and infinity unless it is allowed."""
+    array = (real if infinite else finite)(name, value, ndim)
+    allowed = f"a number of at least {lowest:g}{', or infinity' if infinite else ''}"
+    refuse(np.asarray(~(array >= lowest)), name, array, allowed)
     return array
 
 

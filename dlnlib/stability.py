@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, at_least, broadcasting, finite, on_the_way, positive, unwrap
+from dlnlib._checks import Array, at_least, broadcasting, on_the_way, positive, unwrap
 from dlnlib.exact import learning_time
 
 __all__ = ["best_learning_rate", "curvature", "largest_stable_rate", "steps_to_learn"]
@@ -53,7 +53,7 @@ def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | flo
     >>> round(along, 3), round(across, 3)
     (-1.7, 1.9)
     """
-    u, s, depth = positive("u", u), positive("s", s), finite("depth", at_least("depth", depth, 1))
+    u, s, depth = positive("u", u), positive("s", s), at_least("depth", depth, 1, infinite=False)
     broadcasting(u=u, s=s, depth=depth)
     a, residual = u ** (1 - 2 / depth), s - u
     # D u^(2 - 2/D) - (D - 1) u^(1 - 2/D) (s - u), without its cancellation at s / 2
@@ -121,7 +121,7 @@ def best_learning_rate(s: ArrayLike, depth: ArrayLike) -> Array | float:
     >>> best_learning_rate(s=2.0, depth=4) * curvature(u=2.0, s=2.0, depth=4)[0]
     1.0
     """
-    s, depth = positive("s", s), finite("depth", at_least("depth", depth, 1))
+    s, depth = positive("s", s), at_least("depth", depth, 1, infinite=False)
     broadcasting(s=s, depth=depth)
     return unwrap(1 / (depth * s ** (2 - 2 / depth)))
 

@@ -275,14 +275,14 @@ TABLE = [
         s=([1.0, 2.0], POSITIVE),
         layers0=([0.1, 0.2], [[0.1, math.nan], [], 1.0, np.ones((3, 2)), np.ones((2, 0))]),
         rate=([0.1, 0.2], POSITIVE),
-        decay=(0.1, TIMES),
+        decay=(0.1, [*TIMES, math.inf]),
     ),
     row(
         exact.plateau_growth,
         n=([1, 2], TIMES),
         s=([1.0, 2.0], POSITIVE),
         rate=(0.1, POSITIVE),
-        momentum=(0.5, TIMES),
+        momentum=(0.5, [*TIMES, math.inf]),
         nesterov=(False, []),
     ),
     row(exact.two_cycle, s=([1.0, 2.0], POSITIVE), rate=([1.1, 1.2], [*POSITIVE, 0.4])),
@@ -542,6 +542,15 @@ def test_a_bad_argument_is_refused_in_one_sentence_that_names_it(function, argum
             sentence = refusal(lambda spoilt=spoilt: function(**spoilt), f"{name} = {bad!r}")
             assert re.fullmatch(rf"(?=.*\b{CALLED.get(name, name)}\b).+; .+", sentence), sentence
     assert list(empty_folder.iterdir()) == [] and plt.get_fignums() == open_figures
+
+
+@EACH_ROW
+def test_infinity_is_offered_where_it_is_allowed(function, arguments):
+    for name, (value, bad_values) in arguments.items():
+        for bad in (bad for bad in bad_values if isinstance(bad, (int, float)) and not isinstance(bad, bool)):
+            sentence = refusal(lambda name=name, bad=bad: function(**good(arguments) | {name: bad}))
+            if "infinity" in sentence.partition("; ")[2] and function.__module__ != "dlnlib.exact.generalisation":
+                function(**good(arguments) | {name: np.full(np.shape(value), math.inf)})
 
 
 @EACH_ROW

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import block_diag
 from scipy.special import exprel
 
-from dlnlib._checks import Array, at_least, finite, positive, refuse, two_layers
+from dlnlib._checks import Array, at_least, positive, refuse, two_layers
 from dlnlib.exact.kernel import ntk
 from dlnlib.task import Task
 
@@ -194,9 +194,9 @@ def balanced_flow(
     >>> flow.ntk.shape
     (3, 4, 4)
     """
-    t, tau = finite("t", at_least("t", t, 0)), float(positive("tau", tau, ndim=0))
+    t, tau = at_least("t", t, 0, infinite=False), float(positive("tau", tau, ndim=0))
     tolerance = float(positive("tolerance", tolerance, ndim=0))
-    decay = float(finite("decay", at_least("decay", decay, 0), ndim=0))
+    decay = float(at_least("decay", decay, 0, ndim=0, infinite=False))
     task = task_or_sigma_yx
     sigma, first, second = two_layers(task.sigma_yx if isinstance(task, Task) else task, w1, w2)
     if isinstance(task, Task):

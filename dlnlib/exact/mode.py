@@ -189,7 +189,7 @@ def _checked(
 ) -> tuple[Array, Array, Array, Array]:
     """Return final strength, start, depth, and time constant at unit variance; refuse what no formula holds for."""
     s, u0, depth, tau = finite("s", s), finite("u0", u0), at_least("depth", depth, 1), positive("tau", tau)
-    variance = at_least("input_variance", finite("input_variance", input_variance), 0)
+    variance = at_least("input_variance", input_variance, 0, infinite=False)
     broadcasting(s=s, u0=u0, depth=depth, tau=tau, input_variance=variance, **others)
     deep, still = depth > 1, variance == 0
     refuse(still & (s != 0), "s", s, "zero where input_variance is: inputs that do not vary correlate with nothing")

@@ -95,9 +95,7 @@ def forecast(task: Task, u0: ArrayLike, depth: float, t: ArrayLike, tau: float =
     (array([4.996, 0.451, 0.   ]), array([1.33, 3.45]), 0.0)
     """
     instance("task", task, Task)
-    t, tau, layers = at_least("t", t, 0), float(positive("tau", tau, ndim=0)), at_least("depth", depth, 1)
-    if layers.ndim:
-        raise ValueError(f"depth had shape {layers.shape}; it must be a single number")
+    t, tau, depth = at_least("t", t, 0), float(positive("tau", tau, ndim=0)), float(at_least("depth", depth, 1, ndim=0))
     (u, s, vt), variances = task.modes, task.mode_variances
     aligned = task.loss((u * (s / variances)) @ vt)
     misalignment = float((aligned - task.floor) / (task.trace_yy / 2 - task.floor)) if s.size else 0.0
