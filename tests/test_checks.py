@@ -8,7 +8,7 @@ import pytest
 import torch
 from refusals import refusal
 
-from dlnlib import _checks
+from dlnlib import Task, _checks, datasets, exact
 
 NO_NUMBERS = ["two", "1.5", b"1", 1j, None, {}, object(), [1, "2"], [1, None], [[1], [1, 2]], [[1j]], 10**400, print]
 NO_NUMBERS += [np.array([1, None]), np.array(["1"], object), np.array("2026-01-01", "datetime64[D]"), [object()]]
@@ -130,6 +130,18 @@ def test_what_is_allowed_is_handed_back():
     state = np.random.default_rng(0)
     assert _checks.generator(state) is state and _checks.generator(np.int64(3)).random() != state.random()
     _checks.broadcasting(s=np.ones((2, 1)), t=np.ones(3), u=np.array(1.0))
+
+
+def test_a_covariance_is_as_symmetric_as_a_task_asks():
+    """Rounding is judged by the largest entry: small ones of an inverse are off by much of themselves."""
+    inverse = np.linalg.inv(0.9 ** np.abs(np.subtract.outer(range(20), range(20))))
+    for matrix in (inverse, np.array([[4.0, 0.9 * 4e-8], [0, 1]])):
+        found = _checks.positive_definite("it", matrix)
+        assert (found == found.T).all() and np.abs(found - matrix).max() <= 5e-9 * np.abs(matrix).max()
+        assert datasets.in_context(matrix, 5).n_out and exact.attention_modes(matrix, 5) and Task(matrix, matrix)
+    skew = np.array([[4.0, 1.1 * 4e-8], [0, 1]])
+    assert "it was" in refusal(lambda: _checks.positive_definite("it", skew))
+    assert "sigma_xx was" in refusal(lambda: Task(skew, skew))
 
 
 def test_what_rounding_put_beside_the_way_is_on_it():
