@@ -126,4 +126,5 @@ def test_edge_sharpness_to_second_order_at_40_digits(h):
 
 def test_edge_sharpness_has_the_units_of_one_over_the_rate_and_stays_at_the_edge():
     np.testing.assert_allclose(exact.edge_sharpness(4.2, 0.6, 0.5), 2 * exact.edge_sharpness(2.1, 0.3, 1.0), rtol=1e-14)
-    assert exact.edge_sharpness(4.0, 0.6, 0.5) == 4.0
+    rate = np.concatenate([np.arange(1, 500) / 10, np.geomspace(1e-3, 1e3, 501)])
+    np.testing.assert_allclose(exact.edge_sharpness(2 / rate, 0.3 / rate, rate), 2 / rate, rtol=1e-15)

@@ -247,5 +247,5 @@ def edge_sharpness(sharpness: ArrayLike, s: ArrayLike, rate: ArrayLike) -> Array
     broadcasting(sharpness=sharpness, s=s, rate=rate)
     h, mu = np.asarray(rate * s), np.asarray(rate * sharpness - 2)
     refuse(h >= 1, "s", s, "less than 1 / rate: no minimum is stable")
-    refuse(mu < 0, "sharpness", sharpness, "at least 2 / rate: the minimum is stable")
+    refuse(np.asarray(sharpness < 2 / rate), "sharpness", sharpness, "at least 2 / rate: the minimum is stable")
     return unwrap((2 - mu - 2 / 3 * (1 - 4 * h**2) / (1 - h**2) * mu**2) / rate)
