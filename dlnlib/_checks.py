@@ -185,7 +185,7 @@ def on_arrays(name: str, function: Nonlinearity) -> Nonlinearity:
     x = np.linspace(0, 3, 7)
     try:
         fits = np.shape(function(x)) == x.shape
-    except TypeError:  # no function, or one of single numbers
+    except (TypeError, ValueError):  # no function, or one of single numbers
         fits = False
     if not fits:
         raise ValueError(f"{name} was {shown(function)}; it must be a function of arrays, entry by entry")

@@ -312,12 +312,14 @@ TABLE = [
     ),
     row(exact.ntk, weights=(START, [*NOT_A_LIST, [], [W1, W2 * math.nan], START[::-1], [W1[None], W2], [W1[0], W2]])),
     row(
-        exact.kernel_distance, kernel=(W2, [W2 * math.nan, W2[0], W1, W2 * 0]), other=(W2, [W2 * math.nan, W1, W2 * 0])
+        exact.kernel_distance,
+        kernel=(np.ones((3, 2, 2)), [W2 * math.nan, W2[0], W1, W2 * 0, np.ones((4, 2, 2))]),
+        other=(np.ones((3, 2, 2)), [W2 * math.nan, W1, W2 * 0, np.ones((4, 2, 2))]),
     ),
     row(
         exact.forecast,
         task=(WIDE, TASKS),
-        u0=(0.1, [*POSITIVE, 0.6]),
+        u0=(0.1, [*POSITIVE, 0.6, [[0.1], [0.2]]]),
         depth=(2, [0.5, [2, 3]]),
         t=([1.0, 2.0], [-1]),
         tau=(1.0, ONE_POSITIVE),
@@ -351,8 +353,8 @@ TABLE = [
     row(
         exact.hessian,
         sigma_yx=(np.eye(2), MATRIX),
-        w1=(W2, [W2 * math.nan, np.eye(3)]),
-        w2=(W2, [W2 * math.nan, np.eye(3)]),
+        w1=(W2, [W2 * math.nan, np.eye(3), []]),
+        w2=(W2, [W2 * math.nan, np.eye(3), []]),
     ),
     row(reduction.reduce, task=(TASK, TASKS), weights=(START, WEIGHTS), tolerance=(1e-9, ONE_POSITIVE)),
     row(reduction.reduce_outputs, task=(TASK, TASKS), weights=(START, WEIGHTS)),

@@ -16,7 +16,7 @@ NO_NUMBERS += [torch.ones(3, device="meta"), torch.ones(2, dtype=torch.complex64
 NOT_FINITE = [math.nan, math.inf, -math.inf, [1.0, math.nan], [[math.inf, 0.0]], torch.tensor([1.0, math.nan])]
 NO_COUNTS = [0, -1, 2.5, 3.0, math.nan, math.inf, True, "3", 1j, None, [3], np.array([3]), np.float64(3)]
 NO_SEEDS = [None, -1, 1.5, 1.0, True, "0", 1j, [0], np.random.RandomState(0), np.random.default_rng, np.random]
-NO_FUNCTIONS = [None, "tanh", 1.0, math.tanh, lambda x: x[:3], lambda x: 1.0]
+NO_FUNCTIONS = [None, "tanh", 1.0, math.tanh, lambda x: x[:3], lambda x: 1.0, lambda x: max(x, -x)]
 ANY_RANK = [*NO_NUMBERS, *NOT_FINITE]
 ONE, TWO = np.ones(1), np.ones((2, 2))
 W1, W2 = np.full((2, 3), 0.1), np.full((2, 2), 0.1)  # layers from three inputs by two hidden units to two outputs

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import assert_refused
 
 from dlnlib import exact
 
@@ -65,3 +66,12 @@ def test_the_distance_is_that_of_directions(n, scale, angle, seed):
     np.testing.assert_allclose(exact.kernel_distance([kernel, other], scale * other), [found, 0], atol=1e-15)
     np.testing.assert_allclose(exact.kernel_distance([scale * kernel, 3 * other], other), [found, 0], atol=1e-15)
     np.testing.assert_allclose(exact.kernel_distance(other, [scale * kernel, 3 * other]), [found, 0], atol=1e-15)
+
+
+def test_what_are_no_kernels_of_one_size_is_refused():
+    w, batch = np.ones((2, 3)), np.ones((3, 2, 2))
+    assert_refused(
+        (lambda: exact.kernel_distance(w, w), r"shapes \(2, 3\) and \(2, 3\); they must be square, of one size"),
+        (lambda: exact.kernel_distance(batch, batch[0, 0]), r"shapes .* and \(2,\); they must be square"),
+        (lambda: exact.kernel_distance(batch, np.ones((4, 2, 2))), r"kernel had shape .* must broadcast to one shape"),
+    )

@@ -269,6 +269,8 @@ def test_layered_mode_on_saddles_and_stable_manifolds():
     np.testing.assert_allclose(cubic, np.abs(run.y.T) * [1, -1, 1], rtol=1e-9)
     assert exact.layered_mode(2.0, 1.0, [1.0, 1.0]).tolist() == [1, 1]
     assert exact.layered_mode(np.zeros((2, 0)), 1.0, [1.0, 0.2]).shape == (2, 0, 2)
+    assert exact.layered_mode(1.0, [], [1.0, 0.2]).shape == (0, 2)
+    assert exact.layered_mode([1.0, 2.0], 1.0, np.ones((3, 0, 1, 4))).shape == (3, 0, 2, 4)
 
 
 def test_what_is_never_reached_or_fits_nothing_is_refused():

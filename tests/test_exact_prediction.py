@@ -1,5 +1,6 @@
 """`forecast` against integrated networks: where the modes share the inputs' axes, where they do not, and one layer."""
 
+import itertools
 import math
 
 import numpy as np
@@ -157,9 +158,22 @@ def test_one_layer_begins_below_half_of_each_mode_and_crosses_it_when_it_does():
     )
 
 
+def test_a_start_is_one_number_or_one_for_each_mode():
+    task = Task(np.diag([4.0, 1.0]))
+    for depth in (1, 2, 3):
+        for same in (0.1, [0.1], [0.1, 0.1]):
+            np.testing.assert_allclose(exact.forecast(task, same, depth, 0.0).modes, [0.1, 0.1], rtol=1e-14)
+        for bad in ([0.1] * 3, [[0.1], [0.2]], [[0.1, 0.2]]):  # a start for each time is none
+            assert_refused(
+                (lambda bad=bad, depth=depth: exact.forecast(task, bad, depth, 1.0), "^u0 had .* each of 2 modes$"),
+            )
+
+
 def test_a_task_without_modes_is_forecast_to_stay():
-    nothing = exact.forecast(Task(np.zeros((2, 3)), np.eye(3), 4.0), 1e-3, 2, [0.0, 1.0])
-    assert nothing.misalignment == 0 and nothing.modes.shape == (2, 0) and (nothing.loss == 2).all()
+    for sigma_xx, depth in itertools.product((np.eye(3), np.zeros((3, 3))), (1, 2, 3)):
+        nothing = exact.forecast(Task(np.zeros((2, 3)), sigma_xx, 4.0), 1e-3, depth, [0.0, 1.0])
+        assert nothing.misalignment == 0 and nothing.modes.shape == (2, 0) and (nothing.loss == 2).all()
+        assert nothing.half_times.shape == (0,)
 
 
 def test_modes_that_are_not_there_are_not_forecast():

@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, each, finite, unwrap
+from dlnlib._checks import Array, broadcasting, each, finite, unwrap
 
 __all__ = ["kernel_distance", "ntk"]
 
@@ -78,7 +78,7 @@ def kernel_distance(kernel: ArrayLike, other: ArrayLike) -> Array | float:
     Raises
     ------
     ValueError
-        If the kernels differ in size, or one is zero.
+        If the kernels are not square or differ in size, or one is zero.
 
     References
     ----------
@@ -90,8 +90,10 @@ def kernel_distance(kernel: ArrayLike, other: ArrayLike) -> Array | float:
     0.2929
     """
     kernel, other = finite("kernel", kernel), finite("other", other)
-    if min(kernel.ndim, other.ndim) < 2 or kernel.shape[-2:] != other.shape[-2:]:
-        raise ValueError(f"kernel and other had shapes {kernel.shape} and {other.shape}; they must be of one size")
+    if min(kernel.ndim, other.ndim) < 2 or not kernel.shape[-2:] == kernel.shape[:-3:-1] == other.shape[-2:]:
+        shapes = f"{kernel.shape} and {other.shape}"
+        raise ValueError(f"kernel and other had shapes {shapes}; they must be square, of one size")
+    broadcasting(kernel=kernel, other=other)
     sizes = [np.linalg.norm(k, axis=(-2, -1), keepdims=True) for k in (kernel, other)]
     if not all(size.all() for size in sizes):
         raise ValueError("kernel or other was zero; both must have a direction")

@@ -83,6 +83,8 @@ def layered_mode(
     s, tau = at_unit_variance(s, tau, input_variance, t=t, layers0=layers[..., 0])
     modes = np.broadcast_shapes(s.shape, tau.shape, layers.shape[:-1])
     shape = np.broadcast_shapes(t.shape, modes)
+    if 0 in shape:
+        return np.empty((*shape, layers.shape[-1]))
     modes = (1,) * (len(shape) - len(modes)) + modes
     # A row for each mode, in units in which s is one: the axes along which modes differ first, time's alone last
     order = sorted(range(len(shape)), key=lambda axis: modes[axis] == 1)

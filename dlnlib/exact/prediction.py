@@ -95,12 +95,15 @@ def forecast(task: Task, u0: ArrayLike, depth: float, t: ArrayLike, tau: float =
     (array([4.996, 0.451, 0.   ]), array([1.33, 3.45]), 0.0)
     """
     instance("task", task, Task)
-    t, tau, depth = at_least("t", t, 0), float(positive("tau", tau, ndim=0)), float(at_least("depth", depth, 1, ndim=0))
+    t, tau, u0 = at_least("t", t, 0), float(positive("tau", tau, ndim=0)), finite("u0", u0)
+    depth = float(at_least("depth", depth, 1, ndim=0))
     (u, s, vt), variances = task.modes, task.mode_variances
     aligned = task.loss((u * (s / variances)) @ vt)
     misalignment = float((aligned - task.floor) / (task.trace_yy / 2 - task.floor)) if s.size else 0.0
-    if depth == 1:
-        loss, modes, half = _one_layer(task, finite("u0", u0), t / tau)
+    if u0.shape not in ((), (1,), s.shape):
+        raise ValueError(f"u0 had shape {u0.shape}; it must be one number, or one for each of {s.size} modes")
+    if depth == 1 and s.size:
+        loss, modes, half = _one_layer(task, u0, t / tau)
         return Forecast(loss, modes, tau * half, misalignment)
     apart = np.asarray(misalignment)
     what = "misalignment of task, whose inputs share the modes' axes too little,"
