@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, at_least, broadcasting, on_the_way, positive, unwrap
+from dlnlib._checks import Array, at_least, broadcasting, positive, unwrap
 from dlnlib.exact import learning_time
 
 __all__ = ["best_learning_rate", "curvature", "largest_stable_rate", "steps_to_learn"]
@@ -176,6 +176,4 @@ def steps_to_learn(
     u, u0 = positive("u", u), positive("u0", u0)
     broadcasting(u=u, s=s, u0=u0, depth=depth, fraction=fraction)
     layers = np.where(np.isinf(depth), 1.0, depth)  # learning_time counts the steps of infinite depth D times over
-    # In units of s the curvature at the minimum is D.
-    u = on_the_way("u", u, u0, s)
-    return learning_time(u / s, 1.0, u0 / s, depth, tau=layers / fraction)
+    return learning_time(u, s, u0, depth, tau=layers * s ** (2 - 2 / depth) / fraction)

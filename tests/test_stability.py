@@ -105,6 +105,16 @@ def test_steps_to_learn_against_quadrature(depth, u0):
     assert math.isclose(stability.steps_to_learn(u, s, u0, depth, fraction), expected, rel_tol=1e-9)
 
 
+def test_a_short_way_keeps_its_digits():
+    """In other units its two ends would be rounded, by more of what lies between them."""
+    for s in np.linspace(0.1, 9.7, 50):
+        u0, u = 0.3 * s, 0.3 * s * (1 + 1e-6)
+        with mp.workdps(40):
+            end, start, there = map(mp.mpf, (s, u0, u))
+            expected = float(mp.log(there * (end - start) / (start * (end - there))))
+        assert math.isclose(stability.steps_to_learn(u, s, u0), expected, rel_tol=1e-14)
+
+
 @pytest.mark.parametrize("u0", [1e-3, 0.1, 1.0])
 def test_the_delay_of_infinite_depth_is_finite(u0):
     u, s, fraction = 1.8, 2.0, 0.3
