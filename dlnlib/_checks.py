@@ -53,7 +53,7 @@ def finite(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
 def squarable(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
     """Return `value` as a float64 array; refuse what is not finite, and entries whose squares are not."""
     array = finite(name, value, ndim)
-    if np.abs(array).max() > 1e150:
+    if np.abs(array).max(initial=0) > 1e150:
         raise ValueError(f"{name} held entries up to {np.abs(array).max():g}; their squares must be finite")
     return array
 
@@ -162,12 +162,12 @@ def chained(weights: Sequence[ArrayLike], n_in: int, n_out: int, ndims: tuple[in
     return layers
 
 
-def two_layers(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> tuple[Array, Array, Array]:
+def two_layers(name: str, sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> tuple[Array, Array, Array]:
     """Return the correlation and both weight matrices as float64 arrays; refuse shapes that do not fit."""
-    sigma, first, second = finite("sigma_yx", sigma_yx, 2), finite("w1", w1, 2), finite("w2", w2, 2)
+    sigma, first, second = finite(name, sigma_yx, 2), finite("w1", w1, 2), finite("w2", w2, 2)
     if first.shape[1] != sigma.shape[1] or second.shape != (len(sigma), len(first)):
         shapes = f"{first.shape} and {second.shape}"
-        raise ValueError(f"w1 and w2 had shapes {shapes}; they must be such that w2 @ w1 fits sigma_yx, {sigma.shape}")
+        raise ValueError(f"w1 and w2 had shapes {shapes}; they must be such that w2 @ w1 fits {name}, {sigma.shape}")
     return sigma, first, second
 
 

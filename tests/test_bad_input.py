@@ -96,7 +96,7 @@ NO_ROW |= {networks.Network, rules.Rule}
 # For these, whatever is true or false in Python will do.
 FLAGS = {"centred", "race", "keep_weights", "overwrite_weights", "progress"}
 # What a message calls an argument, if it is not its name.
-CALLED = {"sigma_yx_or_singular_values": "sigma_yx", "task_or_sigma_yx": "sigma_yx|task", "colors": "colou?rs"}
+CALLED = {"colors": "colou?rs"}
 
 AXES = Figure().subplots()
 TASK = Task(np.eye(2, 3), np.diag([3.0, 2.0, 1.0]), 10.0)

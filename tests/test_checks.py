@@ -62,7 +62,7 @@ REFUSED = {
     ),
     "chained, with a batch": (lambda bad: chained(bad, ndims=(2, 3)), [[W2[None], W1], [W1, W2[None, None]]]),
     "two_layers": (
-        lambda bad: _checks.two_layers(*bad),
+        lambda bad: _checks.two_layers("sigma_yx", *bad),
         [
             *[(W1, W1, W1), (W1, W2, W2), (W1, W1.T, W2), (W1, W1, W2[:1]), (W1, W1, W2[:, :1]), (W1, W1[0], W2)],
             *[(W1 * math.nan, W1, W2), (W1, W1 * math.nan, W2), (W1, W1, W2 * math.nan), (W1[0], W1, W2)],

@@ -269,7 +269,7 @@ def test_inputs_that_are_not_white_are_refused_by_how_far():
     for variances, distance in ((np.array([1.0, 1.0, 1.3, 0.6]), 0.5), (np.array([1.0, 1.0, 1.0, 1 + 1e-6]), 1e-6)):
         task = Task(rng.standard_normal((2, 4)), axes * variances @ axes.T, 1e3)
         with pytest.raises(
-            ValueError, match=rf"task had inputs that are not white: .* was {distance:g}; it must be at"
+            ValueError, match=rf"^task_or_sigma_yx had inputs that are not white: .* was {distance:g}; it must be at"
         ):
             exact.balanced_flow(1.0, task, *w)
         exact.balanced_flow(1.0, task, *w, tolerance=2 * distance)

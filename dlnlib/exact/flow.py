@@ -198,7 +198,7 @@ def balanced_flow(
     tolerance = float(positive("tolerance", tolerance, ndim=0))
     decay = float(at_least("decay", decay, 0, ndim=0, infinite=False))
     task = task_or_sigma_yx
-    sigma, first, second = two_layers(task.sigma_yx if isinstance(task, Task) else task, w1, w2)
+    sigma, first, second = two_layers("task_or_sigma_yx", task.sigma_yx if isinstance(task, Task) else task, w1, w2)
     if isinstance(task, Task):
         _check_white(task, first, tolerance)
     imbalance, n_in = _imbalance(first, second, tolerance), sigma.shape[1]
@@ -274,7 +274,7 @@ def _check_white(task: Task, w1: Array, tolerance: float) -> None:
         return
     if task.whitening is None:
         distance = np.asarray(np.linalg.norm(task.root @ task.root.T - np.eye(task.rank)))
-        what = "task had inputs that are not white: their distance ||Sigma_xx - I||, where they vary,"
+        what = "task_or_sigma_yx had inputs that are not white: their distance ||Sigma_xx - I||, where they vary,"
         refuse(distance > tolerance, what, distance, f"at most {tolerance:g}, as for task.whitened()")
     outside = np.asarray(np.linalg.norm(w1 - w1 @ task.root.T @ task.root) / (np.linalg.norm(w1) or 1.0))
     what = "w1 reached into inputs that do not vary: this share of it"

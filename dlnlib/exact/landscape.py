@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, each, finite, positive_int, shown, squarable, two_layers
+from dlnlib._checks import Array, each, positive_int, shown, squarable, two_layers
 
 __all__ = ["CriticalFamily", "critical_families", "critical_point", "hessian"]
 
 _MOST_FAMILIES = 1_000_000
+_GIVEN = "sigma_yx_or_singular_values"
 
 
 class CriticalFamily(NamedTuple):
@@ -95,12 +96,12 @@ def critical_families(sigma_yx_or_singular_values: ArrayLike, hidden: int) -> li
     (0, 2) 2.0 1
     (1, 2) 4.5 2
     """
-    hidden, s = positive_int("hidden", hidden), _singular_values(sigma_yx_or_singular_values)
+    hidden, (_, s) = positive_int("hidden", hidden), _singular_values(sigma_yx_or_singular_values)
     modes = [int(mode) for mode in np.flatnonzero(s > _threshold(s))]
     sizes = range(min(hidden, len(modes)) + 1)
     if any(count > _MOST_FAMILIES for count in accumulate(comb(len(modes), size) for size in sizes)):
         raise ValueError(
-            f"sigma_yx had {len(modes)} modes for {hidden} hidden units; families must be at most {_MOST_FAMILIES:,}"
+            f"{_GIVEN} had {len(modes)} modes for {hidden} hidden units; families must be at most {_MOST_FAMILIES:,}"
         )
     return [_family(s[modes], modes, kept, hidden) for size in sizes for kept in combinations(range(len(modes)), size)]
 
@@ -141,8 +142,8 @@ def critical_point(sigma_yx_or_singular_values: ArrayLike, kept: Iterable[int], 
     array([[0., 0.],
            [0., 1.]])
     """
-    hidden, given = positive_int("hidden", hidden), finite("sigma_yx", sigma_yx_or_singular_values)
-    s, modes = _singular_values(given), [mode for _, mode in each("kept", kept)]
+    hidden, (given, s) = positive_int("hidden", hidden), _singular_values(sigma_yx_or_singular_values)
+    modes = [mode for _, mode in each("kept", kept)]
     u, vt = np.eye(s.size), np.eye(s.size)
     if given.ndim == 2:
         u, _, vt = np.linalg.svd(given)
@@ -189,7 +190,7 @@ def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
     >>> np.linalg.eigvalsh(hessian(np.diag([2.0, 1.0]), w1, w2)).round(6)
     array([-1.,  0.,  2.,  3.])
     """
-    sigma, first, second = two_layers(sigma_yx, squarable("w1", w1, 2), squarable("w2", w2, 2))
+    sigma, first, second = two_layers("sigma_yx", sigma_yx, squarable("w1", w1, 2), squarable("w2", w2, 2))
     (n_out, n_in), hidden = sigma.shape, first.shape[0]
     residual, of_first, of_second = sigma - second @ first, first @ first.T, second.T @ second
     mixed = np.einsum("oh,ki->hiok", second, first) - np.einsum("oi,hk->hiok", residual, np.eye(hidden))
@@ -197,15 +198,14 @@ def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
     return np.block([[np.kron(of_second, np.eye(n_in)), mixed], [mixed.T, np.kron(np.eye(n_out), of_first)]])
 
 
-def _singular_values(given: ArrayLike) -> Array:
-    """Return the singular values of a matrix, or those that are given."""
-    values = finite("sigma_yx", given)
+def _singular_values(given: ArrayLike) -> tuple[Array, Array]:
+    """Return a matrix or singular values as an array, and its singular values, or those that are given."""
+    values = squarable(_GIVEN, given)
     if values.ndim not in (1, 2) or not values.size or (values.ndim == 1 and values.min() < 0):
         raise ValueError(
-            f"sigma_yx was {shown(given)}; it must be a matrix or singular values, zero or positive, and not empty"
+            f"{_GIVEN} was {shown(given)}; it must be a matrix or singular values, zero or positive, and not empty"
         )
-    squarable("sigma_yx", values)
-    return np.asarray(np.linalg.svdvals(values)) if values.ndim == 2 else values
+    return values, np.asarray(np.linalg.svdvals(values)) if values.ndim == 2 else values
 
 
 def _threshold(s: Array) -> float:
