@@ -103,10 +103,11 @@ def between(name: str, value: ArrayLike, low: float, high: float) -> float:
     return number
 
 
-def positive_int(name: str, value: int) -> int:
-    """Return `value` as an int; refuse anything but a whole number of at least one."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} was {shown(value)}; it must be a whole number of at least 1")
+def positive_int(name: str, value: int, most: int | None = None) -> int:
+    """Return `value` as an int; refuse anything but a whole number of at least one, and at most `most`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 1 <= value <= (most or value):
+        allowed = f"from 1 to {most}" if most else "of at least 1"
+        raise ValueError(f"{name} was {shown(value)}; it must be a whole number {allowed}")
     return int(value)
 
 

@@ -44,6 +44,7 @@ REFUSED = {
     "one positive number": (lambda bad: _checks.positive("it", bad, ndim=0), [0, [], [1.0], TWO]),
     "between": (lambda bad: _checks.between("it", bad, 1, 2), [*NO_NUMBERS, math.nan, math.inf, 0.9, 2.1, [1.5], []]),
     "positive_int": (lambda bad: _checks.positive_int("it", bad), NO_COUNTS),
+    "positive_int, of few": (lambda bad: _checks.positive_int("it", bad, 3), [*NO_COUNTS, 4, 10**400]),
     "each": (lambda bad: _checks.each("it", bad), [None, 5, 1.5, object(), print]),
     "instance": (lambda bad: _checks.instance("it", bad, str), [None, 5, b"text", str, ["text"]]),
     "one_of": (
@@ -110,6 +111,7 @@ def test_numbers_of_any_kind_are_numbers():
             found = check("number", number)
             assert found.dtype == np.float64
             np.testing.assert_array_equal(found, np.asarray(expected, dtype=np.float64))
+    assert _checks.positive_int("n", 3, 3) == 3 and "from 1 to 3" in refusal(lambda: _checks.positive_int("n", 4, 3))
     given = np.arange(3.0)
     assert _checks.finite("number", given, 1) is given  # not copied
     assert type(_checks.positive_int("n", np.int8(3))) is int and _checks.path("file", "a/b").name == "b"

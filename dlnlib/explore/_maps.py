@@ -51,7 +51,7 @@ def signals(gain: float = 1.0, variance: float = 1.0, layers: int = 30) -> Inter
     {'gain': 1.2, 'q': 1.0, 'layers': 30}
     """
     gain, variance = between("gain", gain, 0.5, 2), between("variance", variance, 0.01, 2)
-    layers = int(between("layers", positive_int("layers", layers), 1, 100))
+    layers = positive_int("layers", layers, 100)
     path = [variance]
     for _ in range(layers):
         path.append(float(meanfield.variance_map(path[-1], gain)))
@@ -112,7 +112,7 @@ def large_steps(depth: int = 2, u0: float = 0.05, kappa: float = 0.3) -> Interac
     {'kappa': 2.5, 'depth': 2, 'u0': 0.05}
     """
     u0, kappa = between("u0", u0, 0.01, 3), between("kappa", kappa, 0.05, 4.5)
-    depth = int(between("depth", positive_int("depth", depth), 1, 20))
+    depth = positive_int("depth", depth, 20)
 
     def step(a: Array) -> Array:
         return np.asarray(a + kappa / depth * a ** (depth - 1) * (1 - a**depth))

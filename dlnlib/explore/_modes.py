@@ -148,8 +148,7 @@ def bench(
     s = positive("strengths", strengths, ndim=1)
     if not (len(s) <= _MODES and s.min() >= 0.1 and s.max() <= 3):
         raise ValueError(f"strengths was {s.tolist()}; it must be one to eight numbers from 0.1 to 3")
-    depth = int(between("depth", positive_int("depth", depth), 1, 20))
-    width = int(between("width", positive_int("width", width), 1, 32))
+    depth, width = positive_int("depth", depth, 20), positive_int("width", width, 32)
     one_of("start", start, ("decoupled", "small random", "orthogonal", "Glorot"))
     u0, rate = between("u0", u0, 1e-4, 1), between("rate", rate, 1e-3, 1)
     t = np.linspace(0, 1.15 * exact.learning_time(0.99 * s.min(), s.min(), min(u0, s.min() / 2), depth), 200)
