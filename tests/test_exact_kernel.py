@@ -71,7 +71,7 @@ def test_the_distance_is_that_of_directions(n, scale, angle, seed):
 def test_what_are_no_kernels_of_one_size_is_refused():
     w, batch = np.ones((2, 3)), np.ones((3, 2, 2))
     assert_refused(
-        (lambda: exact.kernel_distance(w, w), r"shapes \(2, 3\) and \(2, 3\); they must be square, of one size"),
-        (lambda: exact.kernel_distance(batch, batch[0, 0]), r"shapes .* and \(2,\); they must be square"),
+        (lambda: exact.kernel_distance(w, w), r"shapes \(2, 3\), \(2, 3\); they must be square, of one size"),
+        (lambda: exact.kernel_distance(batch, batch[0, 0]), r"shapes .*, \(2,\); they must be square"),
         (lambda: exact.kernel_distance(batch, np.ones((4, 2, 2))), r"kernel had shape .* must broadcast to one shape"),
     )

@@ -91,8 +91,7 @@ def kernel_distance(kernel: ArrayLike, other: ArrayLike) -> Array | float:
     """
     kernel, other = finite("kernel", kernel), finite("other", other)
     if min(kernel.ndim, other.ndim) < 2 or not kernel.shape[-2:] == kernel.shape[:-3:-1] == other.shape[-2:]:
-        shapes = f"{kernel.shape} and {other.shape}"
-        raise ValueError(f"kernel and other had shapes {shapes}; they must be square, of one size")
+        raise ValueError(f"kernel and other had shapes {kernel.shape}, {other.shape}; they must be square, of one size")
     broadcasting(kernel=kernel, other=other)
     sizes = [np.linalg.norm(k, axis=(-2, -1), keepdims=True) for k in (kernel, other)]
     if not all(size.all() for size in sizes):
