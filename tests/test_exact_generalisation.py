@@ -260,4 +260,9 @@ def test_wrong_shapes_are_refused():
         (lambda: exact.noisy_modes([1.0], (3, 0), 0.1), "^shape was 0; it must be a whole number of at least 1$"),
         (lambda: exact.noisy_modes([1.0], 3, 0.1), r"^shape was 3; it must be a pair \(n_out, n_in\)$"),
         (lambda: exact.ridge_error(0.1, [1.0, 2.0], [1.0], 0.1, 5), "^power held 1 numbers and variances 2"),
+        (
+            lambda: exact.excess_error(lambda s: 1.0, [1.0], (3, 4), 0.1),
+            r"^learned gave shape \(\) for 2000 strengths; ",
+        ),
+        (lambda: exact.excess_error(np.sqrt, [1.0], (3, 4), 0.1, share=[[1.0], [1.0]]), r"^share had shape \(2, 1\); "),
     )

@@ -66,8 +66,8 @@ def stopped_error(
     >>> np.round(stopped_error([0.0, 1.0, 100.0], per_input=5.0, noise=1.0), 4)
     array([1.    , 0.6314, 0.625 ])
     """
-    t, n_in = at_least("t", finite("t", t), 0), float(at_least("n_in", n_in, 1))
-    sigma2, s2 = _powers(per_input, noise, signal, start)
+    t, n_in = at_least("t", t, 0, infinite=False), float(at_least("n_in", n_in, 1))
+    per_input, sigma2, s2 = _powers(per_input, noise, signal, start)
 
     def missed(lam: Array) -> Array:  # twice the error of a direction, less that of the noise in the target
         x = np.multiply.outer(t, lam)
@@ -104,7 +104,7 @@ def best_stopping_time(per_input: float, noise: float, signal: float = 1.0, star
     >>> round(best_stopping_time(per_input=1.0, noise=1.0), 3)
     0.681
     """
-    sigma2, s2 = _powers(per_input, noise, signal, start)
+    per_input, sigma2, s2 = _powers(per_input, noise, signal, start)
     of_noise, s2 = float(positive("noise", sigma2)) / per_input, float(positive("signal", s2))
     lam, weights = _marchenko_pastur(1 / per_input, _angles(s2 / of_noise))
     last, first = np.log1p(lam[[-1, 0]] * s2 / of_noise) / lam[[-1, 0]]
@@ -154,8 +154,8 @@ def ridge_error(gamma: float, variances: ArrayLike, power: ArrayLike, noise: flo
     >>> [round(ridge_error(gamma, white, white / 100, 1.0, 200), 3) for gamma in (0.0, 0.5)]
     [1.0, 0.707]
     """
-    gamma, sigma2 = float(at_least("gamma", finite("gamma", gamma, ndim=0), 0)), _square("noise", noise)
-    lam, b = (at_least(name, finite(name, v, ndim=1), 0) for name, v in (("variances", variances), ("power", power)))
+    gamma, sigma2 = float(at_least("gamma", gamma, 0, ndim=0, infinite=False)), _square("noise", noise)
+    lam, b = at_least("variances", variances, 0, 1, infinite=False), at_least("power", power, 0, 1, infinite=False)
     if len(b) != len(lam):
         raise ValueError(f"power held {len(b)} numbers and variances {len(lam)}; they must hold as many")
     p, kappa, b = positive_int("n_examples", n_examples), 0.0, b[lam > 0]
@@ -289,12 +289,15 @@ def excess_error(
     if not callable(learned):
         raise ValueError(f"learned was {shown(learned)}; it must be a function of an array of strengths")
     strength, output, into = noisy_modes(s, shape, noise)
-    spread, part = float(at_least("spread", finite("spread", spread, ndim=0), 1)), float(positive("part", part, ndim=0))
+    spread, part = float(at_least("spread", spread, 1, 0, infinite=False)), float(positive("part", part, ndim=0))
     s, share, (small, large) = positive("s", s), finite("share", share), sorted(shape)
-    broadcasting(s=s, share=share)
+    if broadcasting(s=s, share=share) != s.shape:
+        raise ValueError(f"share had shape {share.shape}; it must be one number, or one for each of {len(s)} modes")
     a, unit, theta = small / large, float(noise) * math.sqrt(large), _angles()
     lam, weights = _marchenko_pastur(a, theta)
     u_hat, u = np.where(into > 0, learned(strength), 0), np.asarray(learned(unit * np.sqrt(lam)))
+    if u.shape[-1:] != lam.shape or u_hat.shape != (*u.shape[:-1], len(s)):
+        raise ValueError(f"learned gave shape {u.shape} for {len(lam)} strengths; its last axis must be theirs")
 
     phase, sine, root = np.exp(1j * theta), 2 * np.sin(theta) / len(theta), math.sqrt(shape[0] / shape[1])
     q = ((s / unit) ** 2 / math.sqrt(a))[:, None] * phase
@@ -326,13 +329,13 @@ def _correction(f: Array, edges: Array) -> Array:
     return np.asarray(edges.mean(axis=-1) - f.mean(axis=-1)) / 2
 
 
-def _powers(per_input: float, noise: float, signal: float, start: float) -> tuple[float, float]:
-    positive("per_input", per_input, ndim=0)
-    return _square("noise", noise), _square("signal", signal) + _square("start", start)
+def _powers(per_input: float, noise: float, signal: float, start: float) -> tuple[float, float, float]:
+    squares = _square("noise", noise), _square("signal", signal) + _square("start", start)
+    return float(positive("per_input", per_input, ndim=0)), *squares
 
 
 def _square(name: str, value: float) -> float:
-    return float(at_least(name, finite(name, value, ndim=0), 0)) ** 2
+    return float(at_least(name, value, 0, ndim=0, infinite=False)) ** 2
 
 
 def _sizes(shape: tuple[int, int]) -> tuple[int, int]:
