@@ -69,7 +69,10 @@ def detached(value: Any) -> Any:
 def table(name: str, value: Any) -> Any:
     """Return `value` if it has rows and columns, not copied, so that parts of it can be read; refuse anything else."""
     value = detached(value)
-    array = value if hasattr(value, "shape") and hasattr(value, "__getitem__") else real(name, value)
+    if hasattr(value, "shape") and hasattr(value, "__getitem__"):
+        array = value
+    else:
+        array = real(name, value).astype(np.asarray(value).dtype, copy=False)  # which tells how precise the numbers are
     if len(array.shape) != 2:
         remedy = f": {name[0]}[:, None] for one number an example" if len(array.shape) == 1 else ""
         raise ValueError(f"{name} had shape {array.shape}; it must have 2 dimensions{remedy}")

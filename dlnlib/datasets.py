@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnlib._checks import Array, between, finite, generator, one_of, path, positive_definite, positive_int, real, shown
+from dlnlib._checks import (
+    Array, between, detached, finite, generator, one_of, path, positive_definite, positive_int, real, shown,
+)  # fmt: skip
 from dlnlib.task import Task
 
 __all__ = [
@@ -219,6 +221,7 @@ def with_constant(x: ArrayLike) -> Array:
     Returns
     -------
     (n_examples, n_in + 1) array
+        Of float64, or of the floats that x is made of: they tell how precise it is.
 
     Raises
     ------
@@ -231,8 +234,9 @@ def with_constant(x: ArrayLike) -> Array:
     >>> Task.from_samples(with_constant(x), y).least_squares_map.round(12)  # y = 2 x + 3
     array([[2., 3.]])
     """
-    x = finite("x", x, ndim=2)
-    return np.hstack([x, np.ones((len(x), 1))])
+    numbers = finite("x", x, ndim=2)
+    own = np.asarray(detached(x)).dtype
+    return np.hstack([numbers, np.ones((len(numbers), 1))]).astype(own if own.kind == "f" else np.float64, copy=False)
 
 
 def teacher(

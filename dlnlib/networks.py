@@ -338,8 +338,8 @@ class SampleNetwork(Network):
     def __init__(
         self, x: ArrayLike, y: ArrayLike, *, batch_size: int | None = None, label_noise: float = 0.0, rng: Seed = 0
     ) -> None:
+        task = Task.from_samples(x, y)
         self.x, self.y = _checks.finite("x", x), _checks.finite("y", y)
-        task = Task.from_samples(self.x, self.y)
         self.n_in, self.n_out = task.n_in, task.n_out
         if batch_size is not None and _checks.positive_int("batch_size", batch_size) > len(self.x):
             raise ValueError(f"batch_size was {batch_size}; it must be at most the number of examples, {len(self.x)}")

@@ -20,7 +20,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from refusals import assert_refused
 
-from dlnlib import Task, datasets, descent, exact, initialization
+from dlnlib import Task, datasets, descent, exact, initialization, networks
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -491,6 +491,20 @@ def test_precision_is_that_of_what_was_given():
     for task in (double, single):
         assert task.precision == task.with_inputs(np.eye(3)).precision == task.whitened().precision
     assert Task.pool([double, single]).precision == single.precision
+
+
+def test_float32_samples_are_known_as_such_however_they_come():
+    x = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
+    x[:, 3] = x[:, 0] + x[:, 1]  # up to float32's rounding
+    y = x[:, :1]
+    for kind in (x, list(x), [list(row) for row in x], tuple(map(tuple, x)), list(torch.tensor(x)), Frame(x)):
+        assert Task.from_samples(kind, y).rank == 3
+        biased = datasets.with_constant(kind)
+        assert biased.dtype == np.float32 and (biased[:, 4] == 1).all() and Task.from_samples(biased, y).rank == 4
+    rounding = np.column_stack([x, 1e7 * (x[:, 3] - x[:, 0] - x[:, 1])])
+    assert len(Task.from_samples(x, rounding).modes.s) == len(networks.SampleNetwork(x, rounding).variances) == 3
+    for whole in (x.astype(np.float64), x.astype(np.uint8), x > 0, [[Fraction(1, 2)], [True]]):
+        assert datasets.with_constant(whole).dtype == np.float64
 
 
 # Modes that are there
