@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnlib._checks import (
-    Array, between, detached, finite, generator, one_of, path, positive_definite, positive_int, real, shown,
-)  # fmt: skip
+from dlnlib import _checks
+from dlnlib._checks import Array, between, finite, generator, one_of, path, positive_definite, positive_int, real, shown
 from dlnlib.task import Task
 
 __all__ = [
@@ -174,7 +173,8 @@ def from_images(images: ArrayLike, labels: ArrayLike, *, centred: bool = False) 
         raise ValueError(f"labels went from {y.min():g} to {y.max():g}; they must be whole numbers from zero")
     names, size = np.eye(int(y.max()) + 1), max(1, 2**21 // math.prod(x.shape[1:]))
     parts = (slice(start, start + size) for start in range(0, len(x), size))
-    pairs = ((finite("images", x[i]).reshape(len(y[i]), -1) / 255, names[y[i].astype(int)]) for i in parts)
+    rows = getattr(x, "iloc", x)  # a table of pandas: by place, not by label
+    pairs = ((finite("images", rows[i]).reshape(len(y[i]), -1) / 255, names[y[i].astype(int)]) for i in parts)
     return Task.from_batches(pairs, centred)
 
 
@@ -235,7 +235,7 @@ def with_constant(x: ArrayLike) -> Array:
     array([[2., 3.]])
     """
     numbers = finite("x", x, ndim=2)
-    own = np.asarray(detached(x)).dtype
+    own = np.asarray(_checks.detached(x)).dtype
     return np.hstack([numbers, np.ones((len(numbers), 1))]).astype(own if own.kind == "f" else np.float64, copy=False)
 
 

@@ -627,13 +627,15 @@ def _blocks(batches: Iterable[tuple[str | None, Any]]) -> Iterator[tuple[Array, 
         except (TypeError, ValueError):
             raise ValueError(f"{of} was {shown(pair)}; it must be a pair (x, y)") from None
         x, y = table(x_name, x), table(y_name, y)
-        if len(x) != len(y):
-            raise ValueError(f"{x_name} held {len(x)} examples and y {len(y)}; they must hold the same number")
+        n_examples = x.shape[0]
+        if n_examples != y.shape[0]:
+            raise ValueError(f"{x_name} held {n_examples} examples and y {y.shape[0]}; they must hold the same number")
         width, first = (x.shape[1], y.shape[1]), width
         if first not in (None, width):
             raise ValueError(f"{of} had {width} inputs and outputs; it must have {first}, as the first")
+        x, y = (getattr(rows, "iloc", rows) for rows in (x, y))  # a table of pandas: by place, not by label
         precision = float(np.finfo(np.float32).eps) if np.asarray(x[:0]).dtype in _SHORT else 0.0
-        for start in range(0, len(x), size := max(2**19 // sum(width), 4 * sum(width))):
+        for start in range(0, n_examples, size := max(2**19 // sum(width), 4 * sum(width))):
             part = slice(start, start + size)
             yield squarable(x_name, x[part]), squarable(y_name, y[part]), precision
     if width is None:

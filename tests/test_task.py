@@ -14,6 +14,7 @@ from pathlib import Path
 import distributed
 import numpy as np
 import pytest
+import scipy.sparse
 import task_parts
 import torch
 from hypothesis import assume, given, settings
@@ -564,16 +565,17 @@ def test_targets_that_do_not_depend_on_the_inputs_have_no_mode():
 
 
 class Frame:
-    """What pandas' tables have in common with arrays."""
+    """What pandas' tables have in common with arrays; brackets go by labels, floats, as pandas 2's may."""
 
     def __init__(self, array):
-        self.array, self.shape = array, array.shape
+        self.array, self.shape, self.iloc = array, array.shape, array
 
     def __len__(self):
         return len(self.array)
 
-    def __getitem__(self, rows):
-        return Frame(self.array[rows])
+    def __getitem__(self, labels):
+        index = 1.5 * np.arange(len(self.array))
+        return Frame(self.array[(index >= (labels.start or 0)) & (index <= labels.stop)])
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.array, dtype)
@@ -603,6 +605,10 @@ def test_samples_may_be_of_any_kind(tmp_path):
         np.testing.assert_allclose(task.sigma_xx, expected.sigma_xx, rtol=1e-13, atol=1e-15)
         np.testing.assert_allclose(task.sigma_yx, expected.sigma_yx, rtol=1e-13, atol=1e-15)
         assert math.isclose(task.floor, expected.floor, rel_tol=1e-13)
+    x, y = rng.integers(-8, 9, (110_000, 3)) / 8, rng.integers(-8, 9, (110_000, 2)) / 8  # in two parts
+    same_task(Task.from_samples(Frame(x), Frame(y)), Task.from_samples(x, y))
+    images, labels = rng.integers(0, 256, (5000, 784)), rng.integers(0, 10, 5000)
+    same_task(datasets.from_images(Frame(images), Frame(labels)), datasets.from_images(images, labels))
 
 
 @repeatable
@@ -821,4 +827,5 @@ def test_bad_data_are_refused_by_name():
             lambda: Task.from_samples(torch.ones((2, 2), dtype=torch.complex64), np.eye(2)),
             r"x was .*; it must be an array",
         ),
+        (lambda: Task.from_samples(scipy.sparse.eye_array(2).tocsr(), np.eye(2)), r"x was .*; it must be an array"),
     )
