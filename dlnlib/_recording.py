@@ -120,7 +120,8 @@ class Run:
             raise ValueError(f"s had shape {half.shape}; it must have an entry for each of the first modes")
         modes = self.modes[..., : len(half)] if np.ndim(s) else self.modes
         time = np.broadcast_to(self.time[..., None], modes.shape)
-        crossed = np.isfinite(modes) & ((modes >= half) != (modes[..., :1, :] >= half))
+        above = np.where(np.isfinite(modes), modes >= half, np.nan)
+        crossed = np.abs(np.diff(above, axis=-2, prepend=above[..., :1, :])) == 1
         after = np.argmax(crossed, axis=-2, keepdims=True)
         before = np.maximum(after - 1, 0)
         u0, u1, t0, t1 = (

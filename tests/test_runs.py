@@ -94,6 +94,14 @@ def test_a_sequence_of_tasks_is_one_run():
     for joined in (side.then(few), few.then(side)):
         assert joined.modes.shape == (2, 32, 3) and np.isnan(joined.modes).sum() == 2 * 11 * 2
     wider = descent.gradient_descent(TASK, initialization.decoupled(TASK, [3, 6, 3], 0.01, rng=0), 0.1, steps=2)
+    # A mode that is there in one part only crosses where it is seen to: on its own, it would at the same time.
+    later, ends = few.then(side), few.time[-1]
+    found, alone = later.half_times([0.0, 0.03]), side.half_times([0.0, 0.03])
+    assert np.isfinite(alone[:, 1]).all() and not np.isnan(found).any()
+    np.testing.assert_allclose(found[:, 1], ends + alone[:, 1], rtol=1e-12)
+    above = few.then(more)  # from above its half: the record before it is no record below
+    assert (more.modes[:, 0, 1] > 0.01).all() and np.isinf(above.half_times([0.0, 0.02])[:, 1]).all()
+    np.testing.assert_array_equal(side.then(few).half_times([0.0, 0.03])[:, 1], alone[:, 1])
     for before, wrong in (
         *((first, run) for run in (side, descent.gradient_descent(other, first.weights, 0.05, steps=2))),
         (first, descent.gradient_descent(other, first.weights, 0.05, steps=2, test=TASK)),  # without its weights
