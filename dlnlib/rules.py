@@ -5,6 +5,7 @@ A rule may serve many runs: each begins it afresh.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -86,14 +87,14 @@ class Descent(Rule):
         self.batch_shape = () if callable(self.rate) else self.rate.shape
 
     def begin(self, layers: list[Arrays], put: Callable[[Array], Arrays]) -> tuple[Move, Array | Schedule]:
-        schedule = self.rate if callable(self.rate) else None
+        schedule = functools.cache(self.rate) if callable(self.rate) else None  # asked once: it may draw, or remember
         rates = None if callable(self.rate) else put(self.rate).reshape(-1, 1, 1)
 
         def move(downhill: Downhill, step: int) -> None:
             for layer, change in downhill(rates if schedule is None else schedule(step)):
                 _add(layers[layer], change)
 
-        return move, self.rate
+        return move, schedule or self.rate
 
 
 def torch_rule(
@@ -136,6 +137,7 @@ class _TorchRule(Rule):
         self.optimizer, self.schedule = optimizer, schedule
 
     def begin(self, layers: list[Arrays], put: Callable[[Array], Arrays]) -> tuple[Move, Array | Schedule]:
+        schedule = None if self.schedule is None else functools.cache(self.schedule)
         members = [[torch.nn.Parameter(w) for w in layer] for layer in layers]  # they share the layer's memory
         optimizer = self.optimizer([w for network in zip(*members, strict=True) for w in network])
         if not isinstance(optimizer, torch.optim.Optimizer):
@@ -146,12 +148,12 @@ class _TorchRule(Rule):
                 gradients = change[0] @ change[1] if isinstance(change, tuple) else change
                 for w, gradient in zip(members[layer], gradients, strict=True):
                     w.grad = gradient
-            if self.schedule is not None:
+            if schedule is not None:
                 for group in optimizer.param_groups:
-                    group["lr"] = self.schedule(step)
+                    group["lr"] = schedule(step)
             optimizer.step()
 
-        return move, self.schedule or np.array(float(optimizer.param_groups[0]["lr"]))
+        return move, schedule or np.array(float(optimizer.param_groups[0]["lr"]))
 
 
 def _schedule(function: Callable[[int], Any]) -> Schedule:

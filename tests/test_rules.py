@@ -90,6 +90,34 @@ def test_a_schedule_is_a_function_of_the_step():
     assert side.time.shape == (len(side.steps),)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        rules.Descent,
+        lambda schedule: rules.torch_rule(lambda p: torch.optim.SGD(p, lr=1.0), schedule),
+        lambda schedule: rules.torch_rule(lambda p: torch.optim.SGD([{"params": [w]} for w in p], lr=1.0), schedule),
+    ],
+    ids=["descent", "torch", "groups"],
+)
+def test_time_is_that_of_the_rates_that_were_used(rule):
+    """Of a schedule that remembers, or draws: it is asked once for each step, and anew in each run."""
+    rng, asked = np.random.default_rng(0), []
+
+    def schedule(step):
+        asked.append((step, rng.uniform(0, 0.2)))
+        return asked[-1][1]
+
+    start, once = initialization.glorot([5, 6, 3], rng=0), rule(schedule)
+    for _ in range(2):
+        asked.clear()
+        run = descent.train(networks.LinearNetwork(TASK), start, once, steps=20, record_every=3)
+        assert [step for step, _ in asked] == list(range(20))
+        rates = [rate for _, rate in asked]
+        np.testing.assert_array_equal(run.time, np.cumsum([0.0, *rates])[run.steps])
+        again = descent.gradient_descent(TASK, start, rates.__getitem__, steps=20, record_every=3)
+        np.testing.assert_allclose(run.modes, again.modes, rtol=1e-12)
+
+
 def test_a_schedule_gives_one_number_a_step():
     network, start = networks.LinearNetwork(TASK), initialization.glorot([5, 6, 3], rng=0)
     for rule in (rules.Descent(lambda n: [0.1]), rules.torch_rule(OPTIMIZERS["momentum"], lambda n: [0.1])):
