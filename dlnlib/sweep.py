@@ -26,6 +26,8 @@ from dlnlib import _checks
 
 __all__ = ["SweepError", "grid", "sweep"]
 
+_UNKNOWN = [{"float": name} for name in ("NaN", "Infinity", "-Infinity")]  # to JSON, and how they are written
+
 Point = Mapping[str, Any]
 Finished = Generator[tuple[str, Future[str]], None, None]
 
@@ -91,7 +93,7 @@ def sweep(
         From names to what JSON can hold; see `grid`.
     file : path
         The results, of this function only. Created if there is none. NaN and infinity, which JSON does not know, are
-        written as ``{"float": "NaN"}``.
+        written as ``{"float": "NaN"}``, which therefore is no point and no result.
     executor : concurrent.futures.Executor, optional
         Where to run: threads, MPI, or a Dask cluster, as below. One process for each processor unless told (by loky:
         functions of scripts and notebooks are sent as they are, and no script needs a guard); if a point kills its
@@ -310,7 +312,14 @@ def _key(point: Point) -> str:
 
 def _dumps(value: Any, **options: Any) -> str:
     """Write JSON, numbers of NumPy and torch as lists, and floats that it does not know by their names."""
-    plain = json.loads(json.dumps(value, default=_plain), parse_constant=lambda name: {"float": name})
+
+    def free(entry: dict[str, Any]) -> dict[str, Any]:
+        if entry in _UNKNOWN:
+            raise ValueError(f"{entry} stands for a float that JSON does not know; points and results must be others")
+        return entry
+
+    text = json.dumps(value, default=_plain)
+    plain = json.loads(text, parse_constant=lambda name: {"float": name}, object_hook=free)
     return json.dumps(plain, allow_nan=False, **options)
 
 
@@ -321,7 +330,4 @@ def _plain(value: Any) -> Any:
 
 
 def _loads(text: str | bytes) -> Any:
-    def known(entry: dict[str, Any]) -> Any:
-        return float(entry["float"]) if entry.keys() == {"float"} else entry
-
-    return json.loads(text, object_hook=known)
+    return json.loads(text, object_hook=lambda entry: float(entry["float"]) if entry in _UNKNOWN else entry)

@@ -360,6 +360,26 @@ def test_what_is_no_number_is_json_all_the_same(tmp_path, threads):
     assert results == [math.inf, 1.0, 3.0] and len(lines(tmp_path / "old.jsonl")) == 3
 
 
+def test_what_is_written_is_read_back_or_refused_before(tmp_path, threads):
+    held = [{"float": value} for value in (3, "abc", None, "nan", "1e5", {"float": 2}, -math.inf)]
+    held += [-math.inf, {"float": "NaN", "x": 1}, {"NaN": "Infinity"}, "nan"]
+    for function, points in 2 * [(sweep_points.hasty, grid(x=held)), (sweep_points.named_float, grid(float=held))]:
+        file = tmp_path / next(iter(points[0]))
+        assert sweep(function, points, file, executor=threads, progress=False) == held
+    whole = (tmp_path / "x").read_bytes()
+    for taken in ({"float": "NaN"}, [{"float": "Infinity"}], {"a": {"float": "-Infinity"}}):
+        with pytest.raises(ValueError, match=r"points held .* stands for a float that JSON does not know; .* must"):
+            sweep(sweep_points.hasty, [{"x": taken}], tmp_path / "x", executor=threads, progress=False)
+        points = grid(x=[json.dumps(taken)])
+        with pytest.raises(SweepError, match=r"1 of 1 points failed(?s:.*) stands for a float that JSON does not know"):
+            sweep(json_of, points, tmp_path / "of", executor=threads, progress=False)
+    assert (tmp_path / "x").read_bytes() == whole and (tmp_path / "of").read_bytes() == b""
+
+
+def json_of(x):
+    return json.loads(x)
+
+
 def test_a_failing_point_is_named_and_takes_no_other_down(tmp_path, threads):
     file = tmp_path / "r.jsonl"
     with pytest.raises(SweepError, match=r'1 of 4 points failed.*\n{"x": 2}: ZeroDivisionError: two is not') as raised:
