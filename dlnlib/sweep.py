@@ -48,9 +48,12 @@ class SweepError(RuntimeError):
     """
 
     def __init__(self, failures: Sequence[tuple[Point, BaseException]], total: int) -> None:
-        lines = [f"{_key(point)}: {type(error).__name__}: {error}" for point, error in failures]
-        super().__init__(f"{len(failures)} of {total} points failed; the others are kept.\n" + "\n".join(lines))
-        self.failures = list(failures)
+        super().__init__(failures, total)  # all that a copy in another process is made from
+        self.failures, self.total = list(failures), total
+
+    def __str__(self) -> str:
+        lines = [f"{_key(point)}: {type(error).__name__}: {error}" for point, error in self.failures]
+        return f"{len(lines)} of {self.total} points failed; the others are kept.\n" + "\n".join(lines)
 
 
 def grid(**axes: Iterable[Any]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -378,6 +379,12 @@ def test_what_is_written_is_read_back_or_refused_before(tmp_path, threads):
 
 def json_of(x):
     return json.loads(x)
+
+
+def test_a_sweeps_own_error_travels():
+    error = SweepError([({"x": 2}, ValueError("two is too much"))], total=3)
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) and repr(again.failures) == repr(error.failures) == repr(list(again.failures))
 
 
 def test_a_failing_point_is_named_and_takes_no_other_down(tmp_path, threads):
