@@ -168,6 +168,7 @@ class Task:
 
     root: Array | None
     targets: Array
+    _scale: Array  # in whose units the inputs have unit variance, and directions are judged
     floor: float
     trace_yy: float
     n_examples: int
@@ -183,7 +184,7 @@ class Task:
         whitening: Whitening | None = None,
     ) -> None:
         sigma_yx = squarable("sigma_yx", sigma_yx, ndim=2)
-        root, targets, scale, uncertain = None, sigma_yx.T, None, _rounding(sigma_yx)
+        root, targets, scale, uncertain = None, sigma_yx.T, np.ones(sigma_yx.shape[1]), _rounding(sigma_yx)
         if sigma_xx is not None:
             sigma_xx = finite("sigma_xx", sigma_xx)
             root, targets, scale, uncertain = _root_of_moments(sigma_yx, sigma_xx)
@@ -200,8 +201,7 @@ class Task:
 
     def _keep(self, *fields: Any) -> None:
         fields = tuple(_read_only(field) if isinstance(field, np.ndarray) else field for field in fields)
-        names = ("root", "targets", "_scale", "floor", "trace_yy", "n_examples", "precision", "whitening")
-        vars(self).update(zip(names, fields, strict=True), _made=(_task, fields))
+        vars(self).update(zip(self.__dataclass_fields__, fields, strict=True), _made=(_task, fields))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return tuple(vars(self)["_made"])  # from what it was made, and nothing that was derived since
@@ -457,9 +457,9 @@ class Task:
     @property
     def _principal(self) -> tuple[Array, Array, Array]:
         """The root as diag(spread) axes diag(scale), of orthonormal axes: principal components of scaled inputs."""
-        scaled = self.root / self._scale  # type: ignore[attr-defined]
+        scaled = self._rows[:, : self.n_in] / self._scale
         spread = np.linalg.norm(scaled, axis=1)
-        return scaled / spread[:, None], spread, self._scale  # type: ignore[attr-defined]
+        return scaled / spread[:, None], spread, self._scale
 
     def with_inputs(self, linear_map: ArrayLike) -> Task:
         """Return the task on the inputs z = linear_map @ x, for linear_map of shape (n_z, n_in).
@@ -493,9 +493,9 @@ class Task:
 
         The frames must hold all modes, and the inputs' one be invariant under sigma_xx: then loss and floor stay.
         """
-        root, targets, scale, whitening = self.root, self.targets @ outputs, vars(self)["_scale"], self.whitening
+        root, targets, scale, whitening = self.root, self.targets @ outputs, self._scale, self.whitening
         if inputs is not None and root is None:
-            targets = inputs.T @ targets
+            targets, scale = inputs.T @ targets, np.ones(inputs.shape[1])
         elif inputs is not None and root is not None:
             rows, whitening = np.hstack([root @ inputs, targets]), None
             root, targets, scale, _ = _thin(rows, inputs.shape[1], np.linalg.norm(rows, axis=0), self.precision)
