@@ -495,7 +495,7 @@ class Task:
         """
         root, targets, scale, whitening = self.root, self.targets @ outputs, self._scale, self.whitening
         if inputs is not None and root is None:
-            targets, scale = inputs.T @ targets, np.ones(inputs.shape[1])
+            targets, scale, whitening = inputs.T @ targets, np.ones(inputs.shape[1]), None
         elif inputs is not None and root is not None:
             rows, whitening = np.hstack([root @ inputs, targets]), None
             root, targets, scale, _ = _thin(rows, inputs.shape[1], np.linalg.norm(rows, axis=0), self.precision)
@@ -522,13 +522,14 @@ class Task:
         >>> np.round(np.linalg.eigvalsh(white.sigma_xx), 12)
         array([0., 1., 1.])
         """
-        if self.root is None or self.whitening is not None:
+        if self.whitening is not None:
             return self
         axes, spread, scale = self._principal
         forward, back = axes.T / spread @ axes / scale, scale[:, None] * (axes.T * spread) @ axes
         whitening = Whitening(_read_only(forward), _read_only(back), self.rank)
         targets = self.targets
-        if self.precision == ROUNDING**0.5:  # along weak inputs rounding of moments has grown, also outside the modes
+        # Along weak inputs rounding of moments has grown, also outside the modes.
+        if self.root is not None and self.precision == ROUNDING**0.5:
             targets = targets @ self.modes.u @ self.modes.u.T
         root, targets = (axes, targets) if self.rank < self.n_in else (None, axes.T @ targets)
         same = self.floor, self.trace_yy, self.n_examples, self.precision

@@ -21,7 +21,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from refusals import assert_refused
 
-from dlnlib import Task, datasets, descent, exact, initialization, networks
+from dlnlib import Task, datasets, descent, exact, initialization, networks, reduction
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -106,7 +106,7 @@ def test_floor_and_least_squares_map_are_those_of_lstsq(drawn):
 def test_white_inputs_need_no_input_moments():
     sigma_yx = np.array([[1.0, 0.2, 0.0], [0.0, -0.5, 0.3]])
     white, told = Task(sigma_yx, None, 4.0), Task(sigma_yx, np.eye(3), 4.0)
-    assert math.isclose(white.floor, told.floor) and white.whitened() is white
+    assert math.isclose(white.floor, told.floor)
     np.testing.assert_allclose(white.least_squares_map, told.least_squares_map, atol=1e-15)
     np.testing.assert_allclose(white.mode_variances, told.mode_variances)
     w = np.random.default_rng(0).standard_normal((2, 3))
@@ -256,6 +256,24 @@ def test_inputs_that_cancel_are_gone_and_small_ones_stay_in_any_unit(unit):
     task = Task.from_samples(np.hstack([x, 0.1 * x]), x)  # 0.1 x - (0.1 x) is what rounding made
     mapped = task.with_inputs(unit * np.array([[0.1, -1.0], [1e-6, 0.0]]))
     np.testing.assert_allclose(mapped.sigma_xx, np.diag([0.0, 1e-12 * unit**2 * task.sigma_xx[0, 0]]), rtol=1e-12)
+
+
+def test_white_inputs_are_whitened_by_leaving_them_as_they_are():
+    x = np.random.default_rng(0).standard_normal((20, 3))
+    white, test = Task(np.eye(2, 3) / 3, None, 4.0, 7), Task.from_samples(x, x[:, :2])
+    wide, start = Task(np.eye(2, 9)), initialization.orthogonal([9, 3, 2], rng=0)
+    narrow = [reduction.reduce(task, start).task for task in (wide, wide.whitened())]  # of other, fewer inputs
+    for task in (white, *narrow):
+        again = task.whitened()
+        for array in again.whitening[:2]:
+            np.testing.assert_array_equal(array, np.eye(task.n_in))
+        assert again.whitening.rank == task.n_in and again.whitened() is again and again.root is None
+        np.testing.assert_array_equal(again.sigma_yx, task.sigma_yx)
+        for name in ("floor", "trace_yy", "n_examples", "precision"):
+            assert getattr(again, name) == getattr(task, name)
+    followed = test.with_inputs(white.whitened().whitening.forward)
+    np.testing.assert_allclose(followed.sigma_xx, test.sigma_xx, rtol=1e-12)
+    np.testing.assert_allclose(followed.sigma_yx, test.sigma_yx, rtol=1e-12)
 
 
 def test_test_data_follow_into_the_white_coordinates_of_the_training_data():
