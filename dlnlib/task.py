@@ -613,8 +613,11 @@ def _root_of_moments(sigma_yx: Array, sigma_xx: Array) -> tuple[Array, Array, Ar
 def _rounding(*moments: Array) -> float:
     """How large rounding is in moments: if they are float32 numbers, though not small or whole ones, it was theirs."""
     numbers = np.concatenate([moment.ravel() for moment in moments])
-    too_long = [bool(np.any(np.ldexp(np.frexp(numbers)[0], n_digits) % 1)) for n_digits in (20, 24)]
-    whole = not np.any(numbers % 1) and np.abs(numbers).max() <= 2**24
+    digits, powers = np.frexp(numbers)
+    too_long = [bool(np.any(np.ldexp(digits, n_digits) % 1)) for n_digits in (20, 24)]
+    # Whole in some unit, such as means over 512 images: float32 would give the smaller ones digits of smaller units.
+    largest = powers[np.abs(numbers).argmax()]
+    whole = not np.any(np.ldexp(numbers, 24 - largest) % 1) and np.sum(largest - powers[numbers != 0]) > 12
     return 100 * float(np.finfo(np.float32).eps) if too_long == [True, False] and not whole else ROUNDING
 
 

@@ -503,6 +503,22 @@ def test_small_integers_are_not_taken_for_float32():
     agrees_with_itself(Task(y @ powers, gram, 1.0), 5, judged(powers, y.T)[1] * 7, rtol=1e-6)
 
 
+@pytest.mark.parametrize("unit", [1.0, 1 / 512, 2.0**-40])
+def test_sums_of_whole_numbers_in_any_binary_unit_are_not_taken_for_float32(unit):
+    """Such as the means over 512 images of pixels from 0 to 255: exact in float64, with up to 24 digits."""
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 256, (512, 5))
+    x = np.column_stack([base, base[:, 0]])
+    x[0, 5] += 1  # but for one of the images, the last is the first
+    y = np.eye(3, dtype=int)[rng.integers(0, 3, 512)]
+    numbers = np.concatenate([(y.T @ x).ravel(), (x.T @ x).ravel()])
+    assert 2**20 < numbers.max() < 2**24 and any(numbers % 2)
+    task = Task(unit * (y.T @ x), unit * (x.T @ x), 512 * unit, 512)
+    rank, floor = judged(x, y)
+    assert rank == 6
+    agrees_with_itself(task, rank, 512 * unit * floor, rtol=1e-6)
+
+
 def test_precision_is_that_of_what_was_given():
     x, y = np.random.default_rng(0).standard_normal((2, 9, 3))
     double, single = Task.from_samples(x, y), Task.from_samples(np.float32(x), y)
