@@ -244,10 +244,10 @@ def _batch_shape(rule: Rule, arrays: Sequence[Array], steps: int) -> tuple[int, 
     """Return the batch axis of start and rates, or () if there is none."""
     shapes = [w.shape[:-2] for w in arrays]
     axes = {rule.batch_shape, *shapes}
-    if len(axes - {(), (1,)}) > 1 or max(map(len, axes)) > 1:
+    if len(axes - {(), (1,)}) > 1 or max(map(len, axes)) > 1 or (0,) in axes:
         raise ValueError(
             f"learning_rate had shape {rule.batch_shape} and the weights leading axes {shapes}; "
-            "they must be single or share one batch axis"
+            "they must be single or share one batch axis, of one network at least"
         )
     if rule.batch_shape == (steps,) and steps > 1 and not any(shapes):
         raise ValueError(

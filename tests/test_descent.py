@@ -544,6 +544,9 @@ def test_what_cannot_be_trained_is_refused_by_name():
             r"learning_rate had shape \(3,\) and the weights leading axes \[\(2,\), \(2,\)\]; .* share one batch axis",
         ),
         (linear(rate=[[0.1]]), r"learning_rate had shape \(1, 1\)"),
+        (linear(rate=[]), r"learning_rate had shape \(0,\) and .*; they must be single or share one batch axis"),
+        (linear([w[None][:0] for w in START]), r"the weights leading axes \[\(0,\), \(0,\)\]; they must be single or"),
+        (lambda: descent.tanh_descent(X, Y, START, [], 9), r"learning_rate had shape \(0,\)"),
         (
             linear(rate=np.linspace(0.1, 0.01, 9)),
             r"learning_rate had 9 entries, as many as there are steps; .* a schedule a function of the step",
