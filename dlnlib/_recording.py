@@ -326,14 +326,15 @@ class Recorder:
         self.last_step, self.record_every = positive_int("steps", steps), positive_int("record_every", record_every)
         self.stop_below = -math.inf if stop_below is None else float(positive("stop_below", stop_below, ndim=0))
         self.network, self.layers, self.share = network, layers, share
-        self.race, self.progress, self.interrupted = race, progress, False
+        self.race, self.progress, self.interrupted = bool(race), progress, False
         self.block: list[int] = []  # steps
         self.buffers: list[Any] = []  # what was seen at each
         self.steps: list[int] = []
-        self.loss, self.modes, self.test_loss, *self.history = (Log() for _ in range(3 + keep_weights * len(layers)))
+        kept = layers if keep_weights else []
+        self.loss, self.modes, self.test_loss, *self.history = (Log() for _ in range(3 + len(kept)))
         self.diverged_at, self.reached_at = np.full((2, len(layers[0])), np.inf)
         records = -(-self.last_step // self.record_every) + 1
-        numbers = 2 + min(network.n_in, network.n_out) + keep_weights * sum(math.prod(w.shape[1:]) for w in layers)
+        numbers = 2 + min(network.n_in, network.n_out) + sum(math.prod(w.shape[1:]) for w in kept)
         size = numbers * len(layers[0]) * detached(layers[0][:, :0]).itemsize
         if records * size > machine_memory() and stop_below is None:
             raise ValueError(

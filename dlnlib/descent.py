@@ -274,7 +274,7 @@ def _where_it_is_computed(
 def _computes(dtype: torch.dtype, device: str | torch.device) -> bool:
     """Can torch multiply matrices of this kind there, and give back the result?"""
     try:
-        one = torch.ones((1, 1, 1), dtype=dtype, device=device)
+        one = torch.ones((1, 1, 1), dtype=dtype, device=torch.device(device))
         return (one @ one).item() == 1
     except (AssertionError, RuntimeError, TypeError):
         return False

@@ -124,7 +124,7 @@ def torch_rule(
     >>> descent.train(networks.LinearNetwork(Task([[1.0]])), [[[0.0]]], heavy_ball, steps=3).modes.ravel()
     array([0.   , 0.1  , 0.24 , 0.386])
     """
-    for name, function in (("optimizer", optimizer), ("schedule", schedule or len)):
+    for name, function in (("optimizer", optimizer), ("schedule", len if schedule is None else schedule)):
         if not callable(function):
             raise ValueError(f"{name} was {shown(function)}; it must be a function")
     return _TorchRule(optimizer, None if schedule is None else _schedule(schedule))
@@ -140,8 +140,8 @@ class _TorchRule(Rule):
         schedule = None if self.schedule is None else functools.cache(self.schedule)
         members = [[torch.nn.Parameter(w) for w in layer] for layer in layers]  # they share the layer's memory
         optimizer = self.optimizer([w for network in zip(*members, strict=True) for w in network])
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise ValueError(f"optimizer returned {shown(optimizer)}; it must return an optimiser of torch")
+        if not isinstance(optimizer, torch.optim.Optimizer) or isinstance(optimizer, torch.optim.LBFGS):
+            raise ValueError(f"optimizer returned {shown(optimizer)}; it must return an optimiser of torch, not L-BFGS")
 
         def move(downhill: Downhill, step: int) -> None:
             for layer, change in downhill(-1.0):

@@ -356,6 +356,7 @@ def test_what_torch_cannot_compute_with_is_refused():
         (trained(device="meta"), r"device was 'meta'; it must be one that torch has here"),
         (trained(device="nowhere"), r"device was 'nowhere'"),
         (trained(device=1.5), r"device was 1.5"),
+        (trained(device=None), r"device was None"),
     )
 
 
@@ -524,6 +525,16 @@ def test_a_step_costs_a_few_passes_over_the_weights_for_each_unit_of_the_narrow_
 TASK = Task(np.ones((2, 3)))
 START = [np.ones((4, 3)), np.ones((2, 4))]
 X, Y = np.ones((5, 3)), np.ones((5, 2))
+
+
+@pytest.mark.parametrize(("switch", "plain"), [(2, True), ("all", True), (0, False), (None, False), ("", False)])
+def test_switches_are_whatever_is_true_or_false_in_python(switch, plain):
+    def run(**options):
+        return descent.gradient_descent(Task([[2.0]]), [[[1.0]], [[1.0]]], [0.1, 0.2], 50, stop_below=0.1, **options)
+
+    for name in ("keep_weights", "race"):
+        found, wanted = run(**{name: switch}), run(**{name: plain})
+        assert repr(found) == repr(wanted) and len(found.history or ()) == len(wanted.history or ())
 
 
 def test_what_cannot_be_trained_is_refused_by_name():

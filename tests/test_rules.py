@@ -155,6 +155,13 @@ def test_what_is_no_rule_is_refused():
     assert_refused(
         (lambda: rules.torch_rule("Adam"), r"optimizer was 'Adam'; it must be a function"),
         (lambda: rules.torch_rule(OPTIMIZERS["Adam"], 0.1), r"schedule was 0.1; it must be a function"),
+        (lambda: rules.torch_rule(OPTIMIZERS["Adam"], 0), r"schedule was 0; it must be a function"),
+        (
+            lambda: descent.train(
+                networks.LinearNetwork(TASK), [np.ones((3, 5))], rules.torch_rule(torch.optim.LBFGS), 2
+            ),
+            r"optimizer returned LBFGS.*; it must return an optimiser of torch",
+        ),
         (
             lambda: descent.train(networks.LinearNetwork(TASK), [np.ones((3, 5))], rules.torch_rule(list), 2),
             r"optimizer returned \[Parameter.*; it must return an optimiser of torch",
