@@ -26,7 +26,7 @@ BLOCK = 2**16  # numbers seen of the network before they are measured, all at on
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
-    """A recorded training run, or a batch of runs side by side (then every array has a leading batch axis).
+    """A recorded training run, or a batch of runs side by side (then the axis `...` below is that of the batch).
 
     Weights and modes are in the precision that the run was computed in.
 
@@ -255,13 +255,12 @@ class Run:
             raise ValueError(f"{file} held no run ({error}); it must be a file that Run.save wrote") from None
 
     def __repr__(self) -> str:
-        n, modes, lost = len(self.steps), self.modes.shape[-1], int(self.diverged.sum())
+        counts = [(int(self.steps[-1]), "step"), (len(self.steps), "record"), (self.modes.shape[-1], "mode")]
+        counts = [(len(self.loss), "network"), *counts] if self.loss.ndim > 1 else counts
+        lost = int(self.diverged.sum())
         ends = [np.unique([x.min(), x.max()]) for x in (self.loss[..., 0], self.loss[..., -1])]
         facts = [
-            f"{len(self.loss)} networks" if self.loss.ndim > 1 else "",
-            f"{self.steps[-1]} steps",
-            f"{n} record{'s'[: n != 1]}",
-            f"{modes} mode{'s'[: modes != 1]}",
+            *(f"{n} {what}{'s'[: n != 1]}" for n, what in counts),
             "loss " + " to ".join(" ... ".join(f"{x:.3g}" for x in end) for end in ends),
             f"{lost} of {self.diverged.size} diverged" if lost else "",
             "interrupted" if self.interrupted else "",

@@ -205,8 +205,9 @@ def read_idx(file: str | os.PathLike[str]) -> NDArray[Any]:
     11
     array([7, 2, 1], dtype=uint8)
     """
+    file = path("file", file)
     try:
-        return _parse_idx(_unpacked(path("file", file)))
+        return _parse_idx(_unpacked(file))
     except (EOFError, OSError, zlib.error, ValueError) as error:
         raise ValueError(f"file {str(file)!r} could not be read ({error}); it must be an IDX file, whole") from None
 

@@ -146,7 +146,8 @@ def theory_and_simulation(
     colors = [_color(name, color) for name, color in each("colors", colors)]
     labels = [label for _, label in each("labels", labels)]
     if len(labels) > n or len(colors) != n:
-        raise ValueError(f"{len(colors)} colours and {len(labels)} labels had {n} curves; there must be one for each")
+        given = f"{len(colors)} colours and {len(labels)} labels"
+        raise ValueError(f"{given} had {n} curves; there must be a colour for each, and no more labels")
     marked = np.unique(np.linspace(0, len(x_simulation) - 1, positive_int("marks", marks)).astype(int))
     for i, color in enumerate(colors):
         ax.plot(x_theory, theory[:, i], color=color)

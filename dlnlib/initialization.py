@@ -297,12 +297,12 @@ def from_torch(source: Any) -> list[Array]:
             if type(module).__name__ not in ("Linear", "Identity", "Sequential"):
                 raise ValueError(f"source held {shown(module)}; it must be nn.Sequential of nn.Linear")
         source = source.state_dict()
-    weights = []
-    for name, w in source.items() if hasattr(source, "items") else each("source", source):
-        array = finite(f"{name} of source", w)
+    weights, named = [], hasattr(source, "items")
+    for name, w in ((f"{key} of source", w) for key, w in source.items()) if named else each("source", source):
+        array = finite(name, w)
         if array.ndim != 2:
             raise ValueError(
-                f"{name} of source had shape {array.shape}; it must be a matrix, of a layer without a bias: "
+                f"{name} had shape {array.shape}; it must be a matrix, of a layer without a bias: "
                 "a constant input does what a bias does, see datasets.with_constant"
             )
         weights.append(array.copy())

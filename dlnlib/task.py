@@ -255,7 +255,7 @@ class Task:
         >>> rng = np.random.default_rng(0)
         >>> task = Task.from_batches((rng.standard_normal((1000, 3)), np.ones((1000, 1))) for _ in range(50))
         >>> task
-        Task(3 inputs of rank 3, 1 outputs, 50,000 examples, floor 0.5)
+        Task(3 inputs of rank 3, 1 output, 50,000 examples, floor 0.5)
         """
         return cls._summed(each("batches", batches), centred)
 
@@ -536,8 +536,9 @@ class Task:
         return _task(root, targets, np.ones(self.n_in), *same, whitening)
 
     def __repr__(self) -> str:
-        data = f"{self.n_in} inputs of rank {self.rank}, {self.n_out} outputs, {self.n_examples:,} examples"
-        return f"Task({data}, floor {self.floor:.4g})"
+        counts = f"{self.n_in} input", f"{self.n_out} output", f"{self.n_examples:,} example"
+        inputs, outputs, examples = (f"{count}{'s'[: count[:2] != '1 ']}" for count in counts)
+        return f"Task({inputs} of rank {self.rank}, {outputs}, {examples}, floor {self.floor:.4g})"
 
     def _repr_html_(self) -> str:
         sizes = {"inputs": self.n_in, "rank": self.rank, "outputs": self.n_out, "examples": f"{self.n_examples:,}"}

@@ -322,6 +322,10 @@ def test_what_is_no_idx_file_is_refused(tmp_path):
         assert re.fullmatch(r"file '.*file' could not be read \(.*\); it must be an IDX file, whole", sentence)
 
 
+def test_what_is_no_path_is_refused_in_one_sentence():
+    assert refusal(lambda: datasets.read_idx(None)) == "file was None; it must be a path"
+
+
 def test_the_first_images_are_those_of_the_training_set():
     images, labels = datasets.mnist_images()
     assert (images.shape, images.dtype, labels.shape, labels.dtype) == ((5000, 28, 28), np.uint8, (5000,), np.uint8)

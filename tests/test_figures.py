@@ -113,7 +113,7 @@ def test_bad_curves_are_refused_by_name(ax, arguments, message):
 
 @pytest.mark.parametrize("options", [{"labels": list("abcd")}, {"colors": ["red"] * 2}, {"colors": ["red"] * 4}])
 def test_colours_and_labels_must_fit_the_curves(ax, options):
-    with pytest.raises(ValueError, match=r"^. colours and . labels had 3 curves; there must be one for each"):
+    with pytest.raises(ValueError, match=r"^. colours and . labels had 3 curves; there must be a colour for each"):
         draw(ax, **options)
     assert not ax.lines
 

@@ -180,6 +180,12 @@ def test_bad_arguments_are_refused_by_name():
         (lambda: initialization.balanced(np.eye(3, 2), -0.1, 0, 3), r"hidden was 3; .* must not exceed the 2 inputs"),
         (lambda: initialization.balanced(np.eye(3), 0.1, 0, 2), r"hidden was 2; it must be at least the rank of w0"),
         (lambda: initialization.balanced(np.eye(3), 0.1, None), r"rng was None"),
+        (lambda: initialization.from_torch([[1, 2], [3]]), r"^source\[0\] had shape \(2,\); it must be a matrix"),
+        (lambda: initialization.from_torch([np.eye(2), [[np.nan]]]), r"^source\[1\] held NaN"),
+        (
+            lambda: initialization.from_torch({"0.bias": [1.0]}),
+            r"^0.bias of source had shape \(1,\); it must be a matrix",
+        ),
         (lambda: initialization.stack([]), r"starts was empty; it must hold at least one list of weights"),
         (
             lambda: initialization.stack([[np.ones((2, 3))], [np.ones((2, 4))]]),

@@ -141,6 +141,9 @@ def test_rows_and_short_forms():
     assert repr(side).startswith("Run(2 networks, 200 steps, 201 records, 3 modes, loss 2.59 to ")
     assert repr(side).endswith(", 1 of 2 diverged)")
     small = descent.gradient_descent(Task([[2.0]]), [[[1.0]]], 0.5, 1)
+    assert repr(small) == "Run(1 step, 2 records, 1 mode, loss 0.5 to 0.125)"
+    alone = descent.gradient_descent(TASK, START, [1e60], 1)
+    assert repr(alone) == "Run(1 network, 1 step, 2 records, 3 modes, loss 2.59 to inf, 1 of 1 diverged)"
     heads, *lines = [["step", "time", "loss", "mode_1"], ["0", "0", "0.5", "1"], ["1", "0.5", "0.125", "1.5"]]
     cells = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in (heads, *lines))
     assert small._repr_html_() == f"<table><caption>{small!r}</caption>{cells}</table>"

@@ -834,6 +834,8 @@ def test_a_task_is_written_on_a_line_and_as_a_small_table():
         assert "\n" not in repr(task) and len(repr(task)) < 120
     task = Task(np.diag([3.0, 1.0]), np.diag([2.0, 4.0]), 10.0, 5000)
     assert repr(task) == "Task(2 inputs of rank 2, 2 outputs, 5,000 examples, floor 2.625)"
+    one = Task.from_samples([[1.0]], [[1.0]])
+    assert repr(one) == "Task(1 input of rank 1, 1 output, 1 example, floor 0)"
     html = task._repr_html_()
     sizes = {"inputs": 2, "rank": 2, "outputs": 2, "examples": "5,000", "modes": 2, "floor": 2.625}
     rows = "".join(f"<tr><th>{head}</th><td>{value}</td></tr>" for head, value in sizes.items())
