@@ -169,8 +169,8 @@ def from_images(images: ArrayLike, labels: ArrayLike, *, centred: bool = False) 
     y = finite("labels", labels, ndim=1)
     if len(x.shape) < 2 or len(x) != len(y) or 0 in x.shape:
         raise ValueError(f"images had shape {x.shape}; it must hold an image for each of {len(y)} labels")
-    if np.any(y % 1) or y.min() < 0:
-        raise ValueError(f"labels went from {y.min():g} to {y.max():g}; they must be whole numbers from zero")
+    if np.any(y % 1) or y.min() < 0 or y.max() >= 2**15:  # each label up to the largest is an output
+        raise ValueError(f"labels went from {y.min():g} to {y.max():g}; they must be whole numbers from 0 to 32767")
     names, size = np.eye(int(y.max()) + 1), max(1, 2**21 // math.prod(x.shape[1:]))
     parts = (slice(start, start + size) for start in range(0, len(x), size))
     rows = getattr(x, "iloc", x)  # a table of pandas: by place, not by label

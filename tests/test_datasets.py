@@ -308,6 +308,12 @@ def test_other_sets_of_images_become_tasks(tmp_path):
             np.testing.assert_allclose(task.sigma_xx, x.T @ x / 60, atol=1e-15)
 
 
+def test_labels_that_are_no_classes_are_refused():
+    for labels, told in (([0, 10**7], "0 to 1e\\+07"), ([0, -1], "-1 to 0"), ([0.5, 1], "0.5 to 1")):
+        sentence = refusal(lambda labels=labels: datasets.from_images(np.zeros((2, 3, 3)), labels))
+        assert re.match(f"labels went from {told}; they must be whole numbers from 0 to 32767", sentence)
+
+
 NINE = np.arange(9, dtype=np.uint8)
 
 
