@@ -50,7 +50,7 @@ class Rule(ABC):
         """Begin to train these layers; return the function that moves them, and the rates that measure time.
 
         ``move(downhill, step)`` changes `layers` in place; ``downhill(rate)`` is the network's, see `Network.at`.
-        The rate is a number, one for each network of a batch, or a function of the step.
+        The rate is a number, one for each network of a batch, or a function of the step, asked again after the run.
 
         Examples
         --------
