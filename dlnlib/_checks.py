@@ -210,7 +210,7 @@ def refuse(wrong: NDArray[np.bool_], name: str, value: Array, allowed: str) -> N
         raise ValueError(f"{name} was {np.broadcast_to(value, wrong.shape)[wrong][0]:g}; it must be {allowed}")
 
 
-def at_least(name: str, value: ArrayLike, lowest: float, ndim: int | None = None, *, infinite: bool = True) -> Array:
+def at_least(name: str, value: ArrayLike, lowest: float, ndim: int | None = None, *, infinite: bool = False) -> Array:
     """Return `value` as a float64 array; refuse NaN, what is below `lowest`, and infinity unless it is allowed."""
     array = (real if infinite else finite)(name, value, ndim)
     allowed = f"a number of at least {lowest:g}{', or infinity' if infinite else ''}"

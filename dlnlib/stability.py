@@ -53,7 +53,7 @@ def curvature(u: ArrayLike, s: ArrayLike, depth: ArrayLike) -> tuple[Array | flo
     >>> round(along, 3), round(across, 3)
     (-1.7, 1.9)
     """
-    u, s, depth = positive("u", u), positive("s", s), at_least("depth", depth, 1, infinite=False)
+    u, s, depth = positive("u", u), positive("s", s), at_least("depth", depth, 1)
     broadcasting(u=u, s=s, depth=depth)
     a, residual = u ** (1 - 2 / depth), s - u
     # D u^(2 - 2/D) - (D - 1) u^(1 - 2/D) (s - u), without its cancellation at s / 2
@@ -121,7 +121,7 @@ def best_learning_rate(s: ArrayLike, depth: ArrayLike) -> Array | float:
     >>> best_learning_rate(s=2.0, depth=4) * curvature(u=2.0, s=2.0, depth=4)[0]
     1.0
     """
-    s, depth = positive("s", s), at_least("depth", depth, 1, infinite=False)
+    s, depth = positive("s", s), at_least("depth", depth, 1)
     broadcasting(s=s, depth=depth)
     return unwrap(1 / (depth * s ** (2 - 2 / depth)))
 
@@ -172,7 +172,7 @@ def steps_to_learn(
     >>> round(steps_to_learn(0.9, 1.0, 0.5, np.inf) - steps_to_learn(0.9, 1.0, 0.5, 2), 2)
     0.89
     """
-    s, depth, fraction = positive("s", s), at_least("depth", depth, 1), positive("fraction", fraction)
+    s, depth, fraction = positive("s", s), at_least("depth", depth, 1, infinite=True), positive("fraction", fraction)
     u, u0 = positive("u", u), positive("u0", u0)
     broadcasting(u=u, s=s, u0=u0, depth=depth, fraction=fraction)
     layers = np.where(np.isinf(depth), 1.0, depth)  # learning_time counts the steps of infinite depth D times over

@@ -547,12 +547,18 @@ def test_a_bad_argument_is_refused_in_one_sentence_that_names_it(function, argum
 
 
 @EACH_ROW
-def test_infinity_is_offered_where_it_is_allowed(function, arguments):
+def test_infinity_is_offered_where_it_is_allowed_and_only_there(function, arguments):
     for name, (value, bad_values) in arguments.items():
+
+        def given(it, name=name):
+            return function(**good(arguments) | {name: it})
+
         for bad in (bad for bad in bad_values if isinstance(bad, (int, float)) and not isinstance(bad, bool)):
-            sentence = refusal(lambda name=name, bad=bad: function(**good(arguments) | {name: bad}))
+            sentence = refusal(lambda bad=bad, given=given: given(bad))
             if "infinity" in sentence.partition("; ")[2]:
-                function(**good(arguments) | {name: np.full(np.shape(value), math.inf)})
+                given(np.full(np.shape(value), math.inf))
+            elif "a number of at least" in sentence:
+                refusal(lambda value=value, given=given: given(np.full(np.shape(value), math.inf)))
 
 
 @EACH_ROW

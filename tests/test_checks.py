@@ -73,9 +73,15 @@ REFUSED = {
     "on_arrays": (lambda bad: _checks.on_arrays("it", bad), NO_FUNCTIONS),
     "odd": (_checks.odd, [*NO_FUNCTIONS, np.exp, np.cos, lambda x: x * math.nan, lambda x: np.tanh(x) + 1e-6]),
     "refuse": (lambda bad: _checks.refuse(np.array([False, bad]), "it", np.array(2.0), "smaller"), [True]),
-    "at_least": (lambda bad: _checks.at_least("it", bad, 1), [*NO_NUMBERS, math.nan, 0.9, -math.inf, [1.0, 0.5]]),
-    "at_least, one number": (lambda bad: _checks.at_least("it", bad, 1, ndim=0), [*NO_NUMBERS, math.nan, 0.9, [1.0]]),
-    "at_least, finite": (lambda bad: _checks.at_least("it", bad, 1, infinite=False), [*ANY_RANK, 0.9, [1.0, 0.5]]),
+    "at_least": (
+        lambda bad: _checks.at_least("it", bad, 1, infinite=True),
+        [*NO_NUMBERS, math.nan, 0.9, -math.inf, [1.0, 0.5]],
+    ),
+    "at_least, one number": (
+        lambda bad: _checks.at_least("it", bad, 1, 0, infinite=True),
+        [*NO_NUMBERS, math.nan, 0.9, [1.0]],
+    ),
+    "at_least, finite": (lambda bad: _checks.at_least("it", bad, 1), [*ANY_RANK, 0.9, [1.0, 0.5]]),
     "at_unit_variance": (
         lambda bad: _checks.at_unit_variance(*bad, it=ONE),
         [
@@ -118,8 +124,8 @@ def test_numbers_of_any_kind_are_numbers():
 
 
 def test_what_is_allowed_is_handed_back():
-    assert _checks.at_least("t", [0, math.inf], 0).tolist() == [0, math.inf]
-    assert _checks.at_least("t", math.inf, 0, ndim=0) == math.inf and _checks.at_least("t", 1, 1, infinite=False) == 1
+    assert _checks.at_least("t", [0, math.inf], 0, infinite=True).tolist() == [0, math.inf]
+    assert _checks.at_least("t", math.inf, 0, 0, infinite=True) == math.inf and _checks.at_least("t", 1, 1) == 1
     assert _checks.squarable("x", [-1e150]).tolist() == [-1e150] and _checks.positive("x", 5e-324) == 5e-324
     assert [name for name, _ in _checks.each("layer", "ab")] == ["layer[0]", "layer[1]"]
     assert _checks.one_of("split", "test", iter(["train", "test"])) == "test" and _checks.odd(np.tanh) is np.tanh

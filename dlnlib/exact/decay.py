@@ -83,7 +83,7 @@ def decayed_strength(s: ArrayLike, decay: ArrayLike, depth: ArrayLike = 2) -> Ar
            [1.5698, 0.523 , 0.    , 0.    ]])
     """
     s, depth = _mode(s, depth)
-    decay = at_least("decay", decay, 0, infinite=False)
+    decay = at_least("decay", decay, 0)
     broadcasting(s=s, depth=depth, decay=decay)
     alive = decay <= decay_threshold(s, depth)
     a = np.where(alive, s ** (1 / depth), 1.0)
@@ -95,6 +95,6 @@ def decayed_strength(s: ArrayLike, decay: ArrayLike, depth: ArrayLike = 2) -> Ar
 
 
 def _mode(s: ArrayLike, depth: ArrayLike) -> tuple[Array, Array]:
-    s, depth = positive("s", s), at_least("depth", depth, 2, infinite=False)
+    s, depth = positive("s", s), at_least("depth", depth, 2)
     broadcasting(s=s, depth=depth)
     return s, depth

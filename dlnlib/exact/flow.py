@@ -194,9 +194,9 @@ def balanced_flow(
     >>> flow.ntk.shape
     (3, 4, 4)
     """
-    t, tau = at_least("t", t, 0, infinite=False), float(positive("tau", tau, ndim=0))
+    t, tau = at_least("t", t, 0), float(positive("tau", tau, ndim=0))
     tolerance = float(positive("tolerance", tolerance, ndim=0))
-    decay = float(at_least("decay", decay, 0, ndim=0, infinite=False))
+    decay = float(at_least("decay", decay, 0, ndim=0))
     task = task_or_sigma_yx
     sigma, first, second = two_layers("task_or_sigma_yx", task.sigma_yx if isinstance(task, Task) else task, w1, w2)
     if isinstance(task, Task):

@@ -66,7 +66,7 @@ def stopped_error(
     >>> np.round(stopped_error([0.0, 1.0, 100.0], per_input=5.0, noise=1.0), 4)
     array([1.    , 0.6314, 0.625 ])
     """
-    t, n_in = at_least("t", t, 0, infinite=False), float(at_least("n_in", n_in, 1))
+    t, n_in = at_least("t", t, 0), float(at_least("n_in", n_in, 1, infinite=True))
     per_input, sigma2, s2 = _powers(per_input, noise, signal, start)
 
     def missed(lam: Array) -> Array:  # twice the error of a direction, less that of the noise in the target
@@ -154,8 +154,8 @@ def ridge_error(gamma: float, variances: ArrayLike, power: ArrayLike, noise: flo
     >>> [round(ridge_error(gamma, white, white / 100, 1.0, 200), 3) for gamma in (0.0, 0.5)]
     [1.0, 0.707]
     """
-    gamma, sigma2 = float(at_least("gamma", gamma, 0, ndim=0, infinite=False)), _square("noise", noise)
-    lam, b = at_least("variances", variances, 0, 1, infinite=False), at_least("power", power, 0, 1, infinite=False)
+    gamma, sigma2 = float(at_least("gamma", gamma, 0, ndim=0)), _square("noise", noise)
+    lam, b = at_least("variances", variances, 0, 1), at_least("power", power, 0, 1)
     if len(b) != len(lam):
         raise ValueError(f"power held {len(b)} numbers and variances {len(lam)}; they must hold as many")
     p, kappa, b = positive_int("n_examples", n_examples), 0.0, b[lam > 0]
@@ -289,7 +289,7 @@ def excess_error(
     if not callable(learned):
         raise ValueError(f"learned was {shown(learned)}; it must be a function of an array of strengths")
     strength, output, into = noisy_modes(s, shape, noise)
-    spread, part = float(at_least("spread", spread, 1, 0, infinite=False)), float(positive("part", part, ndim=0))
+    spread, part = float(at_least("spread", spread, 1, 0)), float(positive("part", part, ndim=0))
     s, share, (small, large) = positive("s", s), finite("share", share), sorted(shape)
     if broadcasting(s=s, share=share) != s.shape:
         raise ValueError(f"share had shape {share.shape}; it must be one number, or one for each of {len(s)} modes")
@@ -335,7 +335,7 @@ def _powers(per_input: float, noise: float, signal: float, start: float) -> tupl
 
 
 def _square(name: str, value: float) -> float:
-    return float(at_least(name, value, 0, ndim=0, infinite=False)) ** 2
+    return float(at_least(name, value, 0, ndim=0)) ** 2
 
 
 def _sizes(shape: tuple[int, int]) -> tuple[int, int]:

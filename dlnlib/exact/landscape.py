@@ -190,7 +190,7 @@ def hessian(sigma_yx: ArrayLike, w1: ArrayLike, w2: ArrayLike) -> Array:
     >>> np.linalg.eigvalsh(hessian(np.diag([2.0, 1.0]), w1, w2)).round(6)
     array([-1.,  0.,  2.,  3.])
     """
-    sigma, first, second = two_layers("sigma_yx", sigma_yx, squarable("w1", w1, 2), squarable("w2", w2, 2))
+    sigma, first, second = two_layers("sigma_yx", sigma_yx, squarable("w1", w1), squarable("w2", w2))
     (n_out, n_in), hidden = sigma.shape, first.shape[0]
     residual, of_first, of_second = sigma - second @ first, first @ first.T, second.T @ second
     mixed = np.einsum("oh,ki->hiok", second, first) - np.einsum("oi,hk->hiok", residual, np.eye(hidden))

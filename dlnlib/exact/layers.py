@@ -77,7 +77,7 @@ def layered_mode(
     >>> layered_mode(t=3.0, s=[1.0, 2.0], layers0=np.full((2, 4), 0.7)).prod(axis=-1).round(4)
     array([0.9999, 2.    ])
     """
-    t, layers = at_least("t", t, 0), finite("layers0", layers0)
+    t, layers = at_least("t", t, 0, infinite=True), finite("layers0", layers0)
     if layers.ndim == 0 or layers.shape[-1] == 0:
         raise ValueError(f"layers0 had shape {layers.shape}; its last axis must hold at least one layer")
     s, tau = at_unit_variance(s, tau, input_variance, t=t, layers0=layers[..., 0])

@@ -93,7 +93,7 @@ def mode_strength(
     >>> round(mode_strength(2.0, 1.0, 0.5, math.inf), 4)
     0.7822
     """
-    t = at_least("t", t, 0)
+    t = at_least("t", t, 0, infinite=True)
     end, u0, depth, tau = _checked(s, u0, depth, tau, input_variance, t=t)
     return unwrap(_by_kind(_strength, t, end, u0, depth, tau))
 
@@ -188,8 +188,13 @@ def _checked(
     s: ArrayLike, u0: ArrayLike, depth: ArrayLike, tau: ArrayLike, input_variance: ArrayLike, **others: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Return final strength, start, depth, and time constant at unit variance; refuse what no formula holds for."""
-    s, u0, depth, tau = finite("s", s), finite("u0", u0), at_least("depth", depth, 1), positive("tau", tau)
-    variance = at_least("input_variance", input_variance, 0, infinite=False)
+    s, u0, depth, tau = (
+        finite("s", s),
+        finite("u0", u0),
+        at_least("depth", depth, 1, infinite=True),
+        positive("tau", tau),
+    )
+    variance = at_least("input_variance", input_variance, 0)
     broadcasting(s=s, u0=u0, depth=depth, tau=tau, input_variance=variance, **others)
     deep, still = depth > 1, variance == 0
     refuse(still & (s != 0), "s", s, "zero where input_variance is: inputs that do not vary correlate with nothing")

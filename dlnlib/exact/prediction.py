@@ -95,8 +95,8 @@ def forecast(task: Task, u0: ArrayLike, depth: float, t: ArrayLike, tau: float =
     (array([4.996, 0.451, 0.   ]), array([1.33, 3.45]), 0.0)
     """
     instance("task", task, Task)
-    t, tau, u0 = at_least("t", t, 0), float(positive("tau", tau, ndim=0)), finite("u0", u0)
-    depth = float(at_least("depth", depth, 1, ndim=0))
+    t, tau, u0 = at_least("t", t, 0, infinite=True), float(positive("tau", tau, ndim=0)), finite("u0", u0)
+    depth = float(at_least("depth", depth, 1, ndim=0, infinite=True))
     (u, s, vt), variances = task.modes, task.mode_variances
     aligned = task.loss((u * (s / variances)) @ vt)
     misalignment = float((aligned - task.floor) / (task.trace_yy / 2 - task.floor)) if s.size else 0.0

@@ -50,7 +50,7 @@ def stepped_mode(s: ArrayLike, layers0: ArrayLike, rate: ArrayLike, decay: Array
     [0.25, 0.4727, 0.7548, 0.9512]
     """
     s, layers, rate = positive("s", s), finite("layers0", layers0), positive("rate", rate)
-    decay = at_least("decay", decay, 0, infinite=False)
+    decay = at_least("decay", decay, 0)
     if layers.ndim == 0 or layers.shape[-1] == 0:
         raise ValueError(f"layers0 had shape {layers.shape}; its last axis must hold at least one layer")
     shape = broadcasting(s=s, rate=rate, decay=decay, layers0=layers[..., 0])
@@ -110,8 +110,8 @@ def plateau_growth(
     >>> plateau_growth([0, 1, 2], s=1.0, rate=0.5), plateau_growth([0, 1, 2], s=1.0, rate=0.5, momentum=0.5)
     (array([1.  , 1.5 , 2.25]), array([1. , 1.5, 2.5]))
     """
-    n, s, rate = at_least("n", n, 0), positive("s", s), positive("rate", rate)
-    beta = at_least("momentum", momentum, 0, infinite=False)
+    n, s, rate = at_least("n", n, 0, infinite=True), positive("s", s), positive("rate", rate)
+    beta = at_least("momentum", momentum, 0)
     broadcasting(n=n, s=s, rate=rate, momentum=beta)
     total, product = 1 + beta + rate * s, beta
     if nesterov:

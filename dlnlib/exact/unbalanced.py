@@ -60,7 +60,7 @@ def unbalanced_mode(
     >>> unbalanced_mode(float("inf"), s=1.0, a0=0.5, b0=-0.5)
     (0.0, 0.0)
     """
-    t, a0, b0 = at_least("t", t, 0), finite("a0", a0), finite("b0", b0)
+    t, a0, b0 = at_least("t", t, 0, infinite=True), finite("a0", a0), finite("b0", b0)
     s, tau = at_unit_variance(s, tau, input_variance, t=t, a0=a0, b0=b0)
     p0, n0 = a0 + b0, a0 - b0
     c = p0 * n0
