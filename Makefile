@@ -7,7 +7,7 @@ TEST := $(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reor
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book lint quick test lab notebooks slides pdf course publish bench lock lowest mutants faults grading beyond clean
+.PHONY: help book lint lint-web lint-python quick test lab notebooks slides pdf course publish bench lock lowest mutants faults grading beyond clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,12 @@ book: $(INSTALLED) ## build the book as HTML (installs what it needs into .venv 
 	@$(RUN) scripts/build_book.py
 
 lint: $(INSTALLED)
+	@$(MAKE) --no-print-directory --jobs=2 lint-web lint-python
+
+lint-web:
 	@! $(RUN) scripts/javascript.py || (cd web && npm run --silent lint && npm run --silent test)
+
+lint-python:
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy

@@ -40,11 +40,11 @@ def test_stopped_error_is_the_integral_over_the_law(alpha, t, noise, signal, sta
     np.testing.assert_allclose(exact.stopped_error(t, alpha, noise, signal, start), float(wanted), rtol=1e-9)
 
 
-@pytest.mark.parametrize("alpha", [0.99, 0.999, 1.0, 1.0001, 1.003, 1.01])
+@pytest.mark.parametrize("alpha", [0.99, 0.999, 1.0, 1.001, 1.003, 1.01])
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_as_many_examples_as_inputs_or_nearly_so_are_no_harder(alpha, noise):
-    """Against 400 times as many steps as suffice elsewhere; there the density nearly has a pole at zero."""
-    angle, t = np.pi * (np.arange(800_000) + 0.5) / 800_000, np.array([0.0, 30.0, 1e3, 1e6])
+    """Against fifty times as many steps as suffice elsewhere; there the density nearly has a pole at zero."""
+    angle, t = np.pi * (np.arange(100_000) + 0.5) / 100_000, np.array([0.0, 30.0, 1e3, 1e6])
     lam = (1 - alpha**-0.5) ** 2 + 4 * alpha**-0.5 * np.cos(angle / 2) ** 2
     density = 2 / len(angle) * np.sin(angle) ** 2 / lam
     wanted = [(np.exp(-lam * x) ** 2 + (noise * np.expm1(-lam * x)) ** 2 / (alpha * lam)) @ density for x in t]
