@@ -23,6 +23,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{number:,} {what}{'s'[: number != 1]}"
+
+
 def real(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
     """Return `value` as a float64 array; refuse no numbers, and another rank than `ndim` or nothing of this rank."""
     try:

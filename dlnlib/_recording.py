@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnlib._checks import Array, detached, finite, instance, path, positive, positive_int
+from dlnlib._checks import Array, counted, detached, finite, instance, path, positive, positive_int
 from dlnlib.networks import Network
 
 DIVERGED = 1e100  # a loss that is not below this is that of a diverged run
@@ -255,12 +255,13 @@ class Run:
             raise ValueError(f"{file} held no run ({error}); it must be a file that Run.save wrote") from None
 
     def __repr__(self) -> str:
-        counts = [(int(self.steps[-1]), "step"), (len(self.steps), "record"), (self.modes.shape[-1], "mode")]
-        counts = [(len(self.loss), "network"), *counts] if self.loss.ndim > 1 else counts
         lost = int(self.diverged.sum())
         ends = [np.unique([x.min(), x.max()]) for x in (self.loss[..., 0], self.loss[..., -1])]
         facts = [
-            *(f"{n} {what}{'s'[: n != 1]}" for n, what in counts),
+            counted(len(self.loss), "network") if self.loss.ndim > 1 else "",
+            counted(self.steps[-1], "step"),
+            counted(len(self.steps), "record"),
+            counted(self.modes.shape[-1], "mode"),
             "loss " + " to ".join(" ... ".join(f"{x:.3g}" for x in end) for end in ends),
             f"{lost} of {self.diverged.size} diverged" if lost else "",
             "interrupted" if self.interrupted else "",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnlib._checks import Array, each, finite, instance, positive_int, shown, squarable, table
+from dlnlib._checks import Array, counted, each, finite, instance, positive_int, shown, squarable, table
 
 __all__ = ["ROUNDING", "Modes", "Task", "Whitening"]
 
@@ -536,8 +536,8 @@ class Task:
         return _task(root, targets, np.ones(self.n_in), *same, whitening)
 
     def __repr__(self) -> str:
-        counts = f"{self.n_in} input", f"{self.n_out} output", f"{self.n_examples:,} example"
-        inputs, outputs, examples = (f"{count}{'s'[: count[:2] != '1 ']}" for count in counts)
+        inputs, outputs = counted(self.n_in, "input"), counted(self.n_out, "output")
+        examples = counted(self.n_examples, "example")
         return f"Task({inputs} of rank {self.rank}, {outputs}, {examples}, floor {self.floor:.4g})"
 
     def _repr_html_(self) -> str:

@@ -326,7 +326,7 @@ def test_a_tanh_network_is_trained_as_by_hand(widths, n_examples, size, seed):
             back = (back @ layers[i]) * (1 - states[i] ** 2)
             layers[i] -= rate * gradient
     for found, wanted in zip(run.weights, layers, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12 * size)
+        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
 
 
 @covers(descent.train, networks.LinearNetwork, networks.SampleNetwork, networks.TanhNetwork)

@@ -188,13 +188,8 @@ def _checked(
     s: ArrayLike, u0: ArrayLike, depth: ArrayLike, tau: ArrayLike, input_variance: ArrayLike, **others: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Return final strength, start, depth, and time constant at unit variance; refuse what no formula holds for."""
-    s, u0, depth, tau = (
-        finite("s", s),
-        finite("u0", u0),
-        at_least("depth", depth, 1, infinite=True),
-        positive("tau", tau),
-    )
-    variance = at_least("input_variance", input_variance, 0)
+    s, u0, tau = finite("s", s), finite("u0", u0), positive("tau", tau)
+    depth, variance = at_least("depth", depth, 1, infinite=True), at_least("input_variance", input_variance, 0)
     broadcasting(s=s, u0=u0, depth=depth, tau=tau, input_variance=variance, **others)
     deep, still = depth > 1, variance == 0
     refuse(still & (s != 0), "s", s, "zero where input_variance is: inputs that do not vary correlate with nothing")
