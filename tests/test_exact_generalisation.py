@@ -50,11 +50,11 @@ def test_as_many_examples_as_inputs_or_nearly_so_are_no_harder(alpha, noise):
     wanted = [(np.exp(-lam * x) ** 2 + (noise * np.expm1(-lam * x)) ** 2 / (alpha * lam)) @ density for x in t]
     wanted = (noise**2 + np.array(wanted) + max(0, 1 - alpha)) / 2
     np.testing.assert_allclose(exact.stopped_error(t, alpha, noise), wanted, rtol=3e-12, atol=5e-16)
-    if noise:
-        best = exact.best_stopping_time(alpha, noise / 100)
-        late = -np.expm1(-lam * best) * (noise / 100) ** 2 / alpha - lam * np.exp(-lam * best)
-        slope = density * np.exp((lam.min() - lam) * best) * late
-        assert abs(slope.sum()) < 1e-9 * np.abs(slope).sum()
+    for level in (1e-3, 1e4):  # late, and very soon
+        best = exact.best_stopping_time(alpha, level)
+        late, soon = -np.expm1(-lam * best) * level**2 / alpha, -lam * np.exp(-lam * best)
+        weight = density * np.exp((lam.min() - lam) * best)
+        assert abs(weight @ (late + soon)) < 1e-9 * (weight @ (late - soon))
 
 
 @pytest.mark.parametrize("alpha", [2.0, 0.5])
