@@ -25,7 +25,7 @@ def shown(value: object) -> str:
 
 def counted(number: int, what: str) -> str:
     """Return a number of things in words."""
-    return f"{number:,} {what}{'s'[: number != 1]}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def real(name: str, value: ArrayLike, ndim: int | None = None) -> Array:
