@@ -14,7 +14,7 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from pages import DESKTOP, HTML, NOTEBOOKS, PAGES, PHONE, ROOT, TOC, links, open_page, says
 from PIL import Image
-from playwright.sync_api import Page, TimeoutError
+from playwright.sync_api import Page, TimeoutError, expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
 
@@ -65,6 +65,18 @@ def test_sections_named_elsewhere_exist(page):
             assert named[1] in {title.get_text().rstrip("#") for title in titles}
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_code_keeps_all_its_colours(theme):
+    """Where the theme gives a token the colour of code itself, pages say nothing of it (see book.py); else they do."""
+    rule = rf'\[data-theme="{theme}"\] \.highlight(?: \.(\w+))? {{ (?:background: #\w+; )?(.*?) }}'
+    looks = dict(re.findall(rule, (HTML / "_static/pygments.css").read_text()))
+    plain = {token for token, look in looks.items() if token and look == looks[""]}
+    assert plain == {"n", "nn", "nx", "p", "pm", "w"}
+    text = "".join((HTML / f"{page}.html").read_text() for page in NOTEBOOKS)
+    shown = set(re.findall(r'<span class="(\w+)">[^<]*</span>', text))
+    assert not shown & plain and len(shown & looks.keys()) > 15
+
+
 @functools.cache
 def article(path: Path) -> Tag:
     return BeautifulSoup(path.read_text(), "html.parser").select_one("article")
@@ -113,6 +125,19 @@ def test_a_chapter_shows_no_more_code_than_its_reader_needs(opened: Page):
 
 def test_nothing_is_raw(opened: Page):
     assert opened.evaluate("raw()") == []
+
+
+def test_an_equation_that_has_the_focus_lists_its_symbols(opened: Page, request):
+    if opened.viewport_size == DESKTOP and request.node.callspec.params["opened"][0] in NOTEBOOKS:
+        opened.keyboard.press("Tab")  # as who uses the keyboard does
+        equations = opened.locator("article div.math:visible")
+        for equation in [equations.first, equations.last]:
+            equation.focus()
+            expect(opened.locator("#meaning p").first).to_be_visible()
+            rows = opened.locator("#meaning p").all_text_contents()
+            assert len(rows) == len(set(rows)) and all(": " in row for row in rows)
+            equation.blur()
+            expect(opened.locator("#meaning")).to_be_hidden()
 
 
 def ground(opened: Page) -> int:

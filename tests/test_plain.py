@@ -207,7 +207,7 @@ def fresh(tmp_path):
     return home
 
 
-@pytest.mark.parametrize("page", NOTEBOOKS if "CI" in os.environ else ["chapters/errata", "chapters/representations"])
+@pytest.mark.parametrize("page", NOTEBOOKS if "CI" in os.environ else ["chapters/errata", "chapters/exact_solutions"])
 def test_a_notebook_runs_as_downloaded(page, fresh, tmp_path):
     """With nothing of the project but what its page offers: the notebook, and the library as a wheel."""
     offered = [target for target in links(HTML / f"{page}.html").targets if target.endswith((".ipynb", ".whl"))]

@@ -1,7 +1,7 @@
 """What helps a reader on a page: meanings of symbols, side notes, solutions, where a search leads, paper."""
 
 import pytest
-from pages import DESKTOP, NOTEBOOKS, PHONE, open_page
+from pages import DESKTOP, PHONE, open_page
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
@@ -46,28 +46,15 @@ def test_a_symbol_says_what_it_means(hands):
             assert shown.troubles == []
 
 
-@pytest.mark.parametrize("page", NOTEBOOKS)
-def test_an_equation_that_has_the_focus_lists_its_symbols(browser, page):
-    with open_page(browser, page, viewport=DESKTOP) as opened:
-        opened.keyboard.press("Tab")  # as who uses the keyboard does
-        equations = opened.locator("article div.math:visible")
-        for equation in [equations.first, equations.last]:
-            equation.focus()
-            expect(opened.locator("#meaning p").first).to_be_visible()
-            rows = opened.locator("#meaning p").all_text_contents()
-            assert len(rows) == len(set(rows)) and all(": " in row for row in rows)
-            equation.blur()
-            expect(opened.locator("#meaning")).to_be_hidden()
-
-
 def test_a_side_note_stands_beside_the_text_or_opens_below_it(browser):
-    for width in (1200, 1280, 1920):
-        with open_page(browser, "chapters/plateaus", viewport={"width": width, "height": 900}) as opened:
-            note = opened.locator("span.sidenote").first
-            assert note.bounding_box()["x"] >= note.locator("xpath=..").evaluate("p => p.getBoundingClientRect().right")
-    for size in (PHONE, {"width": 1000, "height": 900}):
-        with open_page(browser, "chapters/plateaus", viewport=size) as opened:
-            note, number = opened.locator("span.sidenote").first, opened.locator("label.margin-toggle").first
+    with open_page(browser, "chapters/plateaus", viewport=DESKTOP) as opened:
+        note, number = opened.locator("span.sidenote").first, opened.locator("label.margin-toggle").first
+        for width in (1200, 1280, 1920):
+            opened.set_viewport_size({"width": width, "height": 900})
+            right = note.locator("xpath=..").evaluate("p => p.getBoundingClientRect().right")
+            assert note.bounding_box()["x"] >= right
+        for size in ({"width": 1000, "height": 900}, PHONE):
+            opened.set_viewport_size(size)
             expect(note).to_be_hidden()
             number.click()
             expect(note).to_be_visible()
@@ -111,13 +98,14 @@ def test_a_link_opens_what_it_leads_into(browser):
 def test_paper_is_light_and_has_the_solutions_unless_told_not_to(browser):
     for query, paper in (("", "block"), ("?solutions=no", "none")):
         with open_page(browser, "chapters/plateaus", viewport=DESKTOP, color_scheme="dark") as opened:
-            opened.goto(opened.url + query)
+            if query:
+                opened.goto(opened.url + query)
             opened.evaluate("""() => addEventListener("beforeprint", () => {
               const solution = document.querySelector(".solution");
               window.printed = [document.documentElement.dataset.theme, getComputedStyle(solution).display,
                                 solution.classList.contains("toggle-hidden")];
             })""")
-            opened.pdf()
+            opened.pdf(page_ranges="1")
             opened.wait_for_function("window.printed")
             assert opened.evaluate("printed") == ["light", paper, False]
             assert opened.evaluate("document.documentElement.dataset.theme") == "dark"
