@@ -24,7 +24,7 @@ lint-web:
 lint-python:
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@$(RUN) -m mypy
+	@$(RUN) -m mypy --num-workers 2
 
 quick: lint ## check a change in less than a minute: style, types, the fast tests
 	@$(TEST) -o addopts='--doctest-modules --strict-markers' -m 'not slow' tests dlnlib

@@ -145,6 +145,20 @@ function misset() {
   return found;
 }
 
+// Tokens of code that pages say nothing of (see book.py) though the style gives them a look of their own.
+function undressed() {
+  const code = document.querySelector("article .highlight pre");
+  if (!code) return [];
+  const token = code.appendChild(document.createElement("span"));
+  const look = (element) => ["color", "fontStyle", "fontWeight"].map((part) => getComputedStyle(element)[part]).join();
+  const found = ["n", "nn", "nx", "p", "pm", "w"].filter((kind) => {
+    token.className = kind;
+    return look(token) !== look(code);
+  });
+  token.remove();
+  return found;
+}
+
 // Markdown that nobody rendered: code, formulas, tables, strong text, fences, TeX, roles, links.
 function raw() {
   const markdown = /`|\$|^ *\||\*\*|:::|\\[([a-z]|\{[a-z:]+\}|\]\(/m,

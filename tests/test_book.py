@@ -65,18 +65,6 @@ def test_sections_named_elsewhere_exist(page):
             assert named[1] in {title.get_text().rstrip("#") for title in titles}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_code_keeps_all_its_colours(theme):
-    """Where the theme gives a token the colour of code itself, pages say nothing of it (see book.py); else they do."""
-    rule = rf'\[data-theme="{theme}"\] \.highlight(?: \.(\w+))? {{ (?:background: #\w+; )?(.*?) }}'
-    looks = dict(re.findall(rule, (HTML / "_static/pygments.css").read_text()))
-    plain = {token for token, look in looks.items() if token and look == looks[""]}
-    assert plain == {"n", "nn", "nx", "p", "pm", "w"}
-    text = "".join((HTML / f"{page}.html").read_text() for page in NOTEBOOKS)
-    shown = set(re.findall(r'<span class="(\w+)">[^<]*</span>', text))
-    assert not shown & plain and len(shown & looks.keys()) > 15
-
-
 @functools.cache
 def article(path: Path) -> Tag:
     return BeautifulSoup(path.read_text(), "html.parser").select_one("article")
@@ -153,6 +141,7 @@ def test_a_page_has_the_colours_asked_for(opened: Page):
         opened.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
         assert (ground(opened) < 60) == (scheme == "dark")
         pictures_stand_on_the_ground(opened)
+        assert opened.evaluate("undressed()") == []
 
 
 def pictures_stand_on_the_ground(opened: Page) -> None:
