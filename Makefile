@@ -7,7 +7,7 @@ TEST := $(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reor
 # Matrices here are small: on several threads they wait for one another longer than they work.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book lint lint-web lint-python quick test lab notebooks slides pdf course publish bench lock lowest mutants faults grading beyond clean
+.PHONY: help book lint lint-web lint-python quick fast test lab notebooks slides pdf course publish bench lock lowest mutants faults grading beyond clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,18 +15,21 @@ help: ## say what each target does
 book: $(INSTALLED) ## build the book as HTML (installs what it needs into .venv first)
 	@$(RUN) scripts/build_book.py
 
-lint: $(INSTALLED)
+lint:
 	@$(MAKE) --no-print-directory --jobs=2 lint-web lint-python
 
-lint-web:
+lint-web: $(INSTALLED)
 	@! $(RUN) scripts/javascript.py || (cd web && npm run --silent lint && npm run --silent test)
 
-lint-python:
+lint-python: $(INSTALLED)
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy --num-workers 2
 
-quick: lint ## check a change in less than a minute: style, types, the fast tests
+quick: lint-web ## check a change in less than a minute: style, types, the fast tests
+	@$(MAKE) --no-print-directory --jobs=2 lint-python fast
+
+fast: $(INSTALLED)
 	@$(TEST) -o addopts='--doctest-modules --strict-markers' -m 'not slow' tests dlnlib
 
 test: book lint ## run everything: unit tests, doctests, every notebook, the built pages; or one chapter (CHAPTER=plateaus)

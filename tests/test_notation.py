@@ -6,6 +6,7 @@ subscript are symbols themselves: they count something. Words (`\mathrm`, `\text
 derivative. What stands between dollars in the text is looked at, not the lettering of figures.
 """
 
+import functools
 import re
 from pathlib import Path
 
@@ -97,6 +98,7 @@ def rows_for(page: str) -> list[list[str]]:
     return own + [[name for name in row if letter_of(name) not in taken] for row in SHARED]
 
 
+@functools.cache
 def used(page: str) -> set[str]:
     names = {name for row in rows_for(page) for name in row}
     return set().union(*(symbols(formula, names) for formula in formulas(text_of(PAGES[page]))))
