@@ -145,13 +145,12 @@ function misset() {
   return found;
 }
 
-// Tokens of code that pages say nothing of (see book.py) though the style gives them a look of their own.
-function undressed() {
+// Of kinds of tokens in code, those that the style gives a look of their own.
+function dressed(kinds) {
   const code = document.querySelector("article .highlight pre");
-  if (!code) return [];
   const token = code.appendChild(document.createElement("span"));
   const look = (element) => ["color", "fontStyle", "fontWeight"].map((part) => getComputedStyle(element)[part]).join();
-  const found = ["n", "nn", "nx", "p", "pm", "w"].filter((kind) => {
+  const found = kinds.filter((kind) => {
     token.className = kind;
     return look(token) !== look(code);
   });

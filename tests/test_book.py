@@ -15,6 +15,9 @@ from bs4 import BeautifulSoup, Tag
 from pages import DESKTOP, HTML, NOTEBOOKS, PAGES, PHONE, ROOT, TOC, links, open_page, says
 from PIL import Image
 from playwright.sync_api import Page, TimeoutError, expect
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("built")]
 
@@ -141,7 +144,21 @@ def test_a_page_has_the_colours_asked_for(opened: Page):
         opened.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
         assert (ground(opened) < 60) == (scheme == "dark")
         pictures_stand_on_the_ground(opened)
-        assert opened.evaluate("undressed()") == []
+
+
+def test_code_keeps_its_colours(browser):
+    """The tokens that Pygments tells in a page's code, and the page leaves out (see book.py), look as code does."""
+    with open_page(browser, "chapters/plateaus", viewport=DESKTOP) as opened:
+        opened.add_script_tag(path=ROOT / "tests/look.js")
+        cells = opened.locator("article .cell_input pre")
+        told = highlight("\n".join(cells.all_text_contents()), PythonLexer(), HtmlFormatter())
+        kept = set(cells.locator("span").evaluate_all("spans => spans.map(span => span.className)"))
+        left_out = set(re.findall(r'<span class="(\w+)"', told)) - kept
+        assert {"n", "p"} <= left_out and {"k", "o", "s2"} <= kept
+        for scheme in ("dark", "light"):
+            opened.emulate_media(color_scheme=scheme)
+            opened.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+            assert opened.evaluate("dressed", sorted(left_out)) == []
 
 
 def pictures_stand_on_the_ground(opened: Page) -> None:

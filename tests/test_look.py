@@ -59,7 +59,7 @@ FAULTS = {
         "unexplained()",
         "the text does not name it",
     ),
-    "code in another colour than names had": (STYLE.format("div.highlight pre { color: grey }"), "undressed()", "n"),
+    "code in another colour than names had": (STYLE.format("div.highlight pre { color: grey }"), "dressed(['n'])", "n"),
     "a row of a table": (TEXT.format("\n| --- | --- |"), "raw()", "| --- |"),
     "a formula": (TEXT.format("the start $u_0$"), "raw()", "$u_0$"),
     "a formula as Sphinx hands it on": (TEXT.format(r"\\(u_0\\)"), "raw()", "(u_0"),
